@@ -1,0 +1,38 @@
+import type { Topic } from "./topic.ts";
+
+export type PluginState = "STAGED" | "ACTIVE" | "RETIRED" | "REJECTED";
+
+/** What a plugin says of itself in `MANIFEST`; read by parsing, never by running. */
+export interface PluginManifest {
+  /** Globs of the files that it takes; empty where the plugin declares none. */
+  readonly patterns: readonly string[];
+  /** The output's name for what is yielded without one. */
+  readonly topic: string;
+  readonly description?: string | undefined;
+}
+
+/** One published plugin: code and locked environment under one hash. Immutable but for its state. */
+export interface PluginArtifact {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 over source code and lock, hex. */
+  readonly artifactHash: string;
+  readonly sourceCode: string;
+  readonly manifest: PluginManifest;
+  readonly environmentHash: string;
+  readonly state: PluginState;
+}
+
+/** A locked Python environment, by content. */
+export interface PluginEnvironment {
+  /** SHA-256 over lockfile and Python version, hex; the platform joins when it is built. */
+  readonly hash: string;
+  /** Requirements with exact versions and hashes, one platform-independent text; names no registry. */
+  readonly lockfile: string;
+  /** Such as `3.11`. */
+  readonly python: string;
+}
+
+/** Topics by output name. */
+export type TopicConfig = ReadonlyMap<string, Topic>;

@@ -1,0 +1,63 @@
+import type { ArrowMessage } from "../domain/arrow.ts";
+import type { Lineage } from "../domain/lineage.ts";
+import type { SinkMode } from "../domain/topic.ts";
+
+/**
+ * The contract of every sink.
+ *
+ * A writer takes the rows of one output of one attempt of one job. Nothing that it does before `commit` can be seen by a
+ * reader of the target. `stage` makes everything durable, reads back what is there, and returns a plain description with
+ * which any later process, also on another machine that reaches the target, can `commit` or `discard`.
+ *
+ * Invariant: `commit` may be called any number of times, at once or one after the other, and has the effect of one.
+ * Invariant: `discard` after a `commit` changes nothing; `discard` removes every trace otherwise, and may be repeated.
+ * Invariant: rows that a reader finds are those of whole results.
+ *
+ * Failures: TransientFailure where the target can't be reached; TerminalFailure, in the target's own words, where it refuses.
+ */
+export interface Sink {
+  /** Throws TerminalFailure for a column that it can't keep exactly, by name, before any row is taken. */
+  open(request: OpenRequest): Promise<SinkWriter>;
+  commit(staged: StagedOutput): Promise<void>;
+  discard(staged: StagedOutput): Promise<void>;
+}
+
+export interface OpenRequest {
+  readonly uri: string;
+  readonly mode: SinkMode;
+  readonly output: string;
+  readonly jobId: string;
+  readonly attempt: number;
+  /** Distinguishes the result of one artifact from another's in the target, hex. */
+  readonly artifactHash: string;
+  /** The file's path below its source's root; sinks of files use its name. */
+  readonly relPath: string;
+  readonly lineage: Lineage;
+  /** The Arrow schema message of the output. */
+  readonly schema: ArrowMessage;
+}
+
+export interface SinkWriter {
+  /** Takes one dictionary or batch; resolves when the next one may come, which is how a slow target slows the plugin. */
+  write(message: ArrowMessage): Promise<void>;
+  stage(): Promise<StagedOutput>;
+  /** Ends the writer without a result and removes what it staged. Safe at any time. */
+  abort(): Promise<void>;
+}
+
+/** Plain JSON. */
+export interface StagedOutput {
+  readonly uri: string;
+  readonly mode: SinkMode;
+  readonly output: string;
+  readonly rowsWritten: number;
+  /** Counted from the target, not from memory. */
+  readonly rowsReadBack: number;
+  readonly sizeBytes: number;
+  /** The plugin's columns, then the lineage columns, with Arrow type names. */
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
+  /** In the sink's own terms. */
+  readonly staged: Readonly<Record<string, string | number>>;
+  /** Where a reader finds the rows after `commit`. */
+  readonly target: string;
+}
