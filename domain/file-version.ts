@@ -12,6 +12,7 @@ export interface FileStat {
 export interface FileVersion {
   readonly id: string;
   readonly locationId: string;
+  readonly sourceId: string;
   readonly sourceName: string;
   /** The source's root folder, absolute. */
   readonly sourcePath: string;

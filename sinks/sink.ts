@@ -20,6 +20,11 @@ export interface Sink {
   open(request: OpenRequest): Promise<SinkWriter>;
   commit(staged: StagedOutput): Promise<void>;
   discard(staged: StagedOutput): Promise<void>;
+  /**
+   * Removes from the target of a URI what attempts that were killed have left staged, and returns what was removed. `isAlive` says
+   * whether an attempt may still commit what it staged.
+   */
+  sweep(uri: string, isAlive: (jobId: string, attempt: number) => Promise<boolean>): Promise<readonly string[]>;
 }
 
 export interface OpenRequest {

@@ -42,6 +42,8 @@ create table cf_file_location (
   check ((state = 'VANISHED') = (vanished_at is not null))
 );
 create unique index cf_file_location_path_key on cf_file_location (source_id, cf_path_key(rel_path));
+-- For what lies below a folder: a range over the first characters finds it, and an index row stays short enough.
+create index cf_file_location_folder on cf_file_location (source_id, left(rel_path, 200) collate "C");
 
 create table cf_file_version (
   id bigint generated always as identity primary key,
@@ -68,6 +70,7 @@ create table cf_outbox (
   started_at timestamptz
 );
 create index cf_outbox_unstarted on cf_outbox (requested_at) where started_at is null;
+create index cf_outbox_started on cf_outbox (started_at) where started_at is not null;
 
 -- ── scans ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +197,8 @@ begin
     raise exception 'job % refers to one file version and one artifact for ever', old.id using errcode = 'restrict_violation';
   end if;
   if new.state = old.state then return new; end if;
-  if not case old.state
+  -- In parentheses, or the first `then` would end the condition.
+  if not (case old.state
     when 'QUEUED' then new.state in ('RUNNING', 'FAILED', 'CANCELLED', 'SUPERSEDED', 'SKIPPED', 'HELD')
     when 'RUNNING' then new.state in ('QUEUED', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')
     when 'FAILED' then new.state = 'QUEUED'
@@ -202,7 +206,7 @@ begin
     when 'SUPERSEDED' then new.state = 'QUEUED'
     when 'HELD' then new.state in ('QUEUED', 'CANCELLED')
     else false
-  end then
+  end) then
     raise exception 'job % cannot go from % to %', old.id, old.state, new.state using errcode = 'restrict_violation';
   end if;
   return new;

@@ -1,0 +1,104 @@
+import type { Client } from "@temporalio/client";
+import { defineSearchAttributeKey, SearchAttributeType, WorkflowIdConflictPolicy } from "@temporalio/common";
+import { NativeConnection } from "@temporalio/worker";
+import { claimOutbox, releaseOutbox, type OutboxRow } from "../db/outbox.ts";
+import type { Database } from "../db/pool.ts";
+import { messageOf, TransientFailure } from "../domain/failure.ts";
+import type { Log } from "../domain/log.ts";
+import { fileVersionWorkflowId, pathAttribute, searchAttributes, signals, taskQueue, workflowTypes } from "../workflows/names.ts";
+
+/** Versions claimed at once. */
+const passSize = 500;
+/**
+ * Workflows started and not yet planned. Temporal plans some 85 a second on a small machine, so none of them waits long enough to look
+ * lost; the rest waits in the outbox, where waiting costs nothing.
+ */
+const startedMax = 1_000;
+/** Starts under way at once. */
+const concurrency = 16;
+
+export interface Dispatcher {
+  /**
+   * Starts the workflow of each version in the outbox, until none is left or enough are started; the next call goes on. Returns how many were
+   * started. May run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions stay in the outbox.
+   */
+  dispatch(): Promise<number>;
+}
+
+export function createDispatcher({ db, client, log }: { readonly db: Database; readonly client: Client; readonly log: Log }): Dispatcher {
+  // An eager start hands the first task over with the answer: 50 ms less for each version. Only a worker's own connection can.
+  const eager = client.connection instanceof NativeConnection;
+  return {
+    async dispatch() {
+      const waiting = await startAll({ lost: false });
+      const lost = await startAll({ lost: true });
+      if (lost > 0) log.warn("versions that were started and never planned are started again", { versions: lost });
+      return waiting + lost;
+    },
+  };
+
+  async function startAll({ lost }: { readonly lost: boolean }): Promise<number> {
+    let started = 0;
+    for (;;) {
+      const rows = await claimOutbox(db, { limit: passSize, startedMax, lost });
+      if (rows.length === 0) return started;
+      await startEach(rows);
+      started += rows.length;
+    }
+  }
+
+  async function startEach(rows: readonly OutboxRow[]): Promise<void> {
+    const queue = rows.values();
+    const failed: { readonly row: OutboxRow; readonly error: unknown }[] = [];
+    const lanes = Array.from({ length: Math.min(concurrency, rows.length) }, async () => {
+      for (const row of queue) await start(row).catch((error: unknown) => failed.push({ row, error }));
+    });
+    await Promise.all(lanes);
+    const [first] = failed;
+    if (first === undefined) return;
+    await releaseOutbox(
+      db,
+      failed.map(({ row }) => row.fileVersionId),
+    );
+    throw new TransientFailure({
+      code: "DISPATCH_FAILED",
+      message: `${failed.length} of ${rows.length} versions could not be started, first ${describe(first.row)}: ${messageOf(first.error)}`,
+      hint: "They stay in the outbox and are started by a later dispatch; check that Temporal runs",
+      cause: first.error,
+    });
+  }
+
+  async function start(row: OutboxRow): Promise<void> {
+    const options = {
+      workflowId: fileVersionWorkflowId(row.fileVersionId),
+      taskQueue,
+      args: [{ fileVersionId: row.fileVersionId }],
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+      staticSummary: summarize(row),
+      typedSearchAttributes: [
+        { key: sourceKey, value: row.sourceName },
+        { key: pathKey, value: pathAttribute(row.relPath) },
+      ],
+      // Sources share the workers evenly: one that drops a million files doesn't hold up the others.
+      priority: { fairnessKey: row.sourceName },
+    };
+    // A workflow that runs already has planned, perhaps; it must hear that there is more to do.
+    if (row.reason === "NEW") await client.workflow.start(workflowTypes.processFileVersion, { ...options, requestEagerStart: eager });
+    else await client.workflow.signalWithStart(workflowTypes.processFileVersion, { ...options, signal: signals.replan, signalArgs: [] });
+  }
+}
+
+const sourceKey = defineSearchAttributeKey(searchAttributes.source, SearchAttributeType.KEYWORD);
+const pathKey = defineSearchAttributeKey(searchAttributes.path, SearchAttributeType.KEYWORD);
+
+function describe(row: OutboxRow): string {
+  return `${row.sourceName}/${row.relPath} · version ${row.sequence}`;
+}
+
+/** Temporal takes 400 bytes, quotes and escapes included. */
+function summarize(row: OutboxRow): string {
+  let path = row.relPath;
+  const text = (): string => describe({ ...row, relPath: path === row.relPath ? path : `…${path}` });
+  while (Buffer.byteLength(JSON.stringify(text())) > 400) path = path.slice(Math.ceil(path.length / 8));
+  return text();
+}

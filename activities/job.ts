@@ -1,0 +1,122 @@
+import { join } from "node:path";
+import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
+import type { PluginPool } from "../bridge/pool.ts";
+import { markCommitted, markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { endAttempt, lockJob, setJobState } from "../db/job.ts";
+import { loadEnvironment } from "../db/plugin.ts";
+import { transaction, type Database } from "../db/pool.ts";
+import { TerminalFailure } from "../domain/failure.ts";
+import type { JobError } from "../domain/job-error.ts";
+import type { JobState } from "../domain/job-state.ts";
+import type { Log } from "../domain/log.ts";
+import type { Sinks } from "../sinks/registry.ts";
+import { withTemporalFailures } from "./failure.ts";
+import { withHeartbeat } from "./heartbeat.ts";
+import { runJob, type RunOutcome } from "./run-job.ts";
+
+export interface JobDependencies {
+  readonly db: Database;
+  readonly log: Log;
+  readonly sinks: Sinks;
+  readonly pool: PluginPool;
+  /** Who runs jobs here, for the record: `host:pid`. */
+  readonly worker: string;
+  readonly environmentRoot: string;
+  readonly scratchRoot: string;
+  readonly uv: string;
+  readonly interpreter: string;
+  readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
+  /** Asks for a scan of one path, because it was found to differ from the record. */
+  readonly requestScan: (sourceName: string, relPath: string) => Promise<void>;
+}
+
+export type JobActivities = ReturnType<typeof createJobActivities>;
+
+export function createJobActivities(deps: JobDependencies) {
+  const { db, sinks, log } = deps;
+
+  return withTemporalFailures({
+    /** Builds a locked environment on this host; nothing to do where it is built. */
+    async prepareEnvironment({ environmentHash }: { readonly environmentHash: string }): Promise<void> {
+      await withHeartbeat(async (signal, heartbeat) => {
+        await pythonOf(environmentHash, signal, (step) => heartbeat({ step }));
+      });
+    },
+
+    /** Runs the job's plugin and stages what it yields. An attempt that has staged everything before is not run again. */
+    async runPlugin({ jobId }: { readonly jobId: string }): Promise<RunOutcome> {
+      return withHeartbeat((signal, heartbeat) =>
+        runJob(jobId, {
+          ...deps,
+          signal,
+          heartbeat,
+          pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
+          scratchDir: join(deps.scratchRoot, `job-${jobId}`),
+        }),
+      );
+    },
+
+    /**
+     * Makes visible what an attempt has staged, and ends the job. The sinks' commits come before the record's, so a crash between the
+     * two leaves a result that the next call finds in place and records: sinks' commits may be repeated.
+     */
+    async commitJob({ jobId, attempt }: { readonly jobId: string; readonly attempt: number }): Promise<{ readonly state: JobState }> {
+      return transaction(db, async (tx) => {
+        const job = await lockJob(tx, jobId);
+        if (job === null) throw new TerminalFailure({ code: "UNKNOWN_JOB", message: `job ${jobId} is not in the record` });
+        if (job.state !== "RUNNING" || job.attempt !== attempt) return { state: job.state };
+        const entries = await stagedOutputs(tx, jobId, attempt);
+        entries.forEach(refuseUnbalanced);
+        for (const entry of entries) await sinks.forUri(entry.uri).commit(entry);
+        await markCommitted(tx, jobId, attempt);
+        await endAttempt(tx, jobId, attempt, { outcome: "COMMITTED" });
+        await setJobState(tx, jobId, "COMPLETED");
+        const rows = entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}`).join(", ") || "no rows";
+        log.info(`${job.relPath} → ${job.pluginName}: ${rows}`, { job: jobId });
+        return { state: "COMPLETED" as const };
+      });
+    },
+
+    /** Ends a job without a result and removes what it staged. A job that has ended already stays as it is. */
+    async endJob({
+      jobId,
+      state,
+      error,
+    }: {
+      readonly jobId: string;
+      readonly state: "FAILED" | "CANCELLED";
+      readonly error: JobError;
+    }): Promise<void> {
+      await transaction(db, async (tx) => {
+        const job = await lockJob(tx, jobId);
+        if (job === null || (job.state !== "QUEUED" && job.state !== "RUNNING")) return;
+        for (const entry of await stagedOutputs(tx, jobId, job.attempt)) await sinks.forUri(entry.uri).discard(entry);
+        await markDiscarded(tx, jobId, job.attempt);
+        if (job.state === "RUNNING") {
+          await endAttempt(tx, jobId, job.attempt, { outcome: state, errorCode: error.code, errorMessage: error.message });
+        }
+        await setJobState(tx, jobId, state, error);
+        log.warn(`${job.relPath} → ${job.pluginName}: ${state}: ${error.message}`, { job: jobId });
+      });
+    },
+  });
+
+  async function pythonOf(environmentHash: string, signal: AbortSignal, onProgress: (step: string) => void): Promise<string> {
+    const environment = await loadEnvironment(db, environmentHash);
+    const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter };
+    const built = await hasEnvironment(place);
+    if (built !== null) return built;
+    const { python } = await ensureEnvironment({ ...place, uv: deps.uv, signal, log, onProgress });
+    return python;
+  }
+}
+
+function refuseUnbalanced(entry: LedgerEntry): void {
+  const { rowsSent, rowsReceived, rowsWritten, rowsReadBack } = entry;
+  if (rowsSent === rowsReceived && rowsReceived === rowsWritten && rowsWritten === rowsReadBack) return;
+  throw new TerminalFailure({
+    code: "LEDGER_UNBALANCED",
+    message: `output ${entry.output}: the plugin sent ${rowsSent} rows, ${rowsReceived} arrived, ${rowsWritten} were written and ${rowsReadBack} are in the target`,
+    hint: "Nothing was committed; retry the job, and report this if it happens again",
+  });
+}

@@ -1,0 +1,176 @@
+import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import { sameStat, type FileStat, type FileVersion } from "../domain/file-version.ts";
+import type { PluginReport } from "../bridge/pool.ts";
+import { loadFileVersion } from "../db/file-version.ts";
+import { saveLog } from "../db/job-log.ts";
+import { insertStagedOutputs, markDiscarded, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
+import { loadArtifact } from "../db/plugin.ts";
+import { transaction } from "../db/pool.ts";
+import { topicsOf } from "../db/topic.ts";
+import { checkInput } from "./check-input.ts";
+import { openOutputs, type Outputs } from "./outputs.ts";
+import type { JobDependencies } from "./job.ts";
+
+/** How a run ended, where it did not throw. */
+export type RunOutcome =
+  | { readonly outcome: "STAGED"; readonly attempt: number }
+  | { readonly outcome: "SUPERSEDED" | "COMPLETED" | "PARTIAL" | "FAILED" | "CANCELLED" | "SKIPPED" | "HELD" };
+
+export interface RunContext extends JobDependencies {
+  readonly signal: AbortSignal;
+  readonly heartbeat: (progress: unknown) => void;
+  readonly pythonOf: (environmentHash: string) => Promise<string>;
+  readonly scratchDir: string;
+}
+
+/**
+ * One attempt of a job: the file is compared with its version, the plugin runs, its rows are staged, the file is compared again, and
+ * what is staged is entered in the ledger.
+ *
+ * Dying between any two steps leaves at most staged files, which the next attempt removes: nothing is visible before the commit.
+ */
+export async function runJob(jobId: string, context: RunContext): Promise<RunOutcome> {
+  const begun = await begin(jobId, context);
+  if ("outcome" in begun) return begun;
+  const { job, version } = begun;
+  try {
+    return await attempt(job, version, context);
+  } catch (error) {
+    await recordFailure(job, error, context);
+    throw error;
+  }
+}
+
+/** Takes the job for a new attempt, unless it has ended or has everything staged. */
+async function begin(jobId: string, context: RunContext): Promise<RunOutcome | { readonly job: JobToRun; readonly version: FileVersion }> {
+  const { db, sinks } = context;
+  return transaction(db, async (tx) => {
+    const job = await lockJob(tx, jobId);
+    if (job === null) throw new TerminalFailure({ code: "UNKNOWN_JOB", message: `job ${jobId} is not in the record` });
+    if (job.state !== "QUEUED" && job.state !== "RUNNING") return { outcome: job.state };
+    if (job.staged) return { outcome: "STAGED" as const, attempt: job.attempt };
+    const number = await beginAttempt(tx, jobId, context.worker);
+    for (const entry of await strandedOutputs(tx, jobId, number)) {
+      await sinks.forUri(entry.uri).discard(entry);
+      await markDiscarded(tx, jobId, entry.attempt);
+    }
+    const version = await loadFileVersion(tx, job.fileVersionId);
+    return { job: { ...job, attempt: number }, version: version! };
+  });
+}
+
+async function attempt(job: JobToRun, version: FileVersion, context: RunContext): Promise<RunOutcome> {
+  const before = await checkInput(version, context.signal);
+  if (!before.same) return supersede(job, version, before.reason, context);
+
+  const { report, outputs } = await runPlugin(job, version, context);
+  try {
+    const after = await checkInput(version, context.signal);
+    if (!after.same) {
+      await outputs.abort();
+      return await supersede(job, version, after.reason, context, report);
+    }
+    if (!sameStat(before.stat, after.stat)) throw touchedWhileRead(version, before.stat, after.stat);
+    return await enterLedger(job, await outputs.stage(), report, context);
+  } catch (error) {
+    await outputs.abort();
+    throw error;
+  }
+}
+
+async function runPlugin(
+  job: JobToRun,
+  version: FileVersion,
+  context: RunContext,
+): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
+  const { db, sinks, pool, signal } = context;
+  const artifact = await loadArtifact(db, job.pluginId);
+  const [python, topics] = await Promise.all([context.pythonOf(artifact.environmentHash), topicsOf(db, artifact.name)]);
+  const outputs = openOutputs({ job, version, artifact, topics, sinks, onProgress: context.heartbeat });
+  try {
+    const report = await pool.run(
+      {
+        jobId: job.id,
+        attempt: job.attempt,
+        plugin: {
+          name: artifact.name,
+          version: artifact.version,
+          artifactHash: artifact.artifactHash,
+          sourceCode: artifact.sourceCode,
+          defaultOutput: artifact.manifest.topic,
+        },
+        python,
+        inputPath: `${version.sourcePath}/${version.relPath}`,
+        scratchDir: context.scratchDir,
+        limits: context.limits,
+        signal,
+      },
+      outputs.handlers,
+    );
+    outputs.compareCounts(report);
+    return { report, outputs };
+  } catch (error) {
+    await outputs.abort();
+    throw error;
+  }
+}
+
+async function enterLedger(job: JobToRun, entries: readonly LedgerEntry[], report: PluginReport, context: RunContext): Promise<RunOutcome> {
+  const { db, sinks } = context;
+  const entered = await transaction(db, async (tx) => {
+    await saveLog(tx, job.id, job.attempt, report.logs);
+    if (!(await insertStagedOutputs(tx, job, entries))) return false;
+    await endAttempt(tx, job.id, job.attempt, { outcome: "STAGED", peakMemoryBytes: report.peakMemoryBytes });
+    return true;
+  });
+  if (entered) return { outcome: "STAGED", attempt: job.attempt };
+  for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
+  throw new TransientFailure({ code: "ATTEMPT_REPLACED", message: `attempt ${job.attempt} of job ${job.id} was given to another worker` });
+}
+
+/** The file is no longer what the version says: no result; the scan that is asked for finds what it is now. */
+async function supersede(
+  job: JobToRun,
+  version: FileVersion,
+  reason: string,
+  context: RunContext,
+  report?: PluginReport,
+): Promise<RunOutcome> {
+  await transaction(context.db, async (tx) => {
+    if (report !== undefined) await saveLog(tx, job.id, job.attempt, report.logs);
+    const error = { code: "SUPERSEDED", message: reason, hint: "Its newer version, if there is one, gets a job of its own" };
+    await endAttempt(tx, job.id, job.attempt, { outcome: "SUPERSEDED", errorCode: error.code, errorMessage: reason });
+    await setJobState(tx, job.id, "SUPERSEDED", error);
+  });
+  context.log.info(`${job.relPath} → ${job.pluginName}: SUPERSEDED: ${reason}`, { job: job.id });
+  await context.requestScan(version.sourceName, version.relPath);
+  return { outcome: "SUPERSEDED" };
+}
+
+function touchedWhileRead(version: FileVersion, before: FileStat, after: FileStat): TransientFailure {
+  return new TransientFailure({
+    code: "INPUT_TOUCHED",
+    message: `${version.relPath} was touched or replaced while it was read; its content is the same now, so it is read again`,
+    data: { before: String(before.ctimeNs), after: String(after.ctimeNs) },
+  });
+}
+
+/** Keeps the plugin's log and the attempt's end. What becomes of the job is the workflow's business: a transient failure is tried again. */
+async function recordFailure(job: JobToRun, error: unknown, { db, signal, log }: RunContext): Promise<void> {
+  const failure = error instanceof TerminalFailure || error instanceof TransientFailure ? error : null;
+  const end: AttemptEnd = {
+    outcome: signal.aborted ? "CANCELLED" : failure instanceof TerminalFailure ? "FAILED" : "LOST",
+    errorCode: failure?.code ?? "UNEXPECTED",
+    errorMessage: messageOf(error),
+  };
+  const logs = (failure?.data.logs ?? []) as PluginReport["logs"];
+  try {
+    await transaction(db, async (tx) => {
+      await saveLog(tx, job.id, job.attempt, logs);
+      await endAttempt(tx, job.id, job.attempt, end);
+    });
+  } catch (unrecorded) {
+    log.warn("the end of an attempt could not be recorded", { job: job.id, attempt: job.attempt, reason: messageOf(unrecorded) });
+  }
+}

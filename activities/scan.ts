@@ -1,0 +1,92 @@
+import { cancellationSignal } from "@temporalio/activity";
+import type { Database } from "../db/pool.ts";
+import { findSource, listSources, type Source } from "../db/source-root.ts";
+import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { Log } from "../domain/log.ts";
+import { closest } from "../domain/suggest.ts";
+import { scanSource, type ScanReport } from "../scout/scan.ts";
+import { createScoutThreads, type ScoutThreads } from "../scout/threads.ts";
+import { withTemporalFailures } from "./failure.ts";
+import { withHeartbeat } from "./heartbeat.ts";
+
+export interface ScanDependencies {
+  readonly db: Database;
+  readonly log: Log;
+  /** Starts the workflows of what is in the outbox; returns how many. */
+  readonly dispatch: () => Promise<number>;
+  readonly threads?: ScoutThreads;
+}
+
+export interface ScanInput {
+  readonly source: string;
+  /** Null for the whole source. None: only what should have settled by now. */
+  readonly paths: readonly string[] | null;
+}
+
+/** A paused or removed source is left alone. */
+export type ScanOutcome =
+  | { readonly outcome: "PAUSED" | "REMOVED" }
+  | {
+      readonly outcome: "SCANNED";
+      readonly report: Omit<ScanReport, "nextSettleAt">;
+      /** Until a waiting file may settle; null where none waits. Milliseconds from the scan's end, so that no two clocks are compared. */
+      readonly nextSettleInMs: number | null;
+    };
+
+/** What a step without heartbeats may take on: well under a second of work. */
+const quickBounds = { files: 2_000, bytes: 64 * 1024 * 1024 };
+
+export type ScanActivities = ReturnType<typeof createScanActivities>;
+
+export function createScanActivities({ db, log, dispatch, threads = createScoutThreads() }: ScanDependencies) {
+  return withTemporalFailures({
+    /** Walks, compares, hashes and records; heartbeats with its progress and stops when it is cancelled. */
+    async scan(input: ScanInput): Promise<ScanOutcome> {
+      return withHeartbeat((signal, onProgress) => run(input, signal, { onProgress }));
+    },
+
+    /** The same as a short step for a few paths; null, and nothing recorded, where it would be a long one. */
+    async scanPaths(input: ScanInput): Promise<ScanOutcome | null> {
+      try {
+        return await run(input, cancellationSignal(), { bounds: quickBounds });
+      } catch (error) {
+        if (error instanceof TransientFailure && error.code === "SCAN_TOO_LARGE") return null;
+        throw error;
+      }
+    },
+
+    /** Starts a workflow for each version that waits for one. */
+    async dispatch(): Promise<number> {
+      return dispatch();
+    },
+  });
+
+  async function run(
+    { source: name, paths }: ScanInput,
+    signal: AbortSignal,
+    options: Pick<Parameters<typeof scanSource>[0], "onProgress" | "bounds">,
+  ): Promise<ScanOutcome> {
+    const source = await requireSource(name);
+    if (source.state !== "ACTIVE") return { outcome: source.state };
+    const { nextSettleAt, ...report } = await scanSource({ db, source, paths, threads, signal, log, ...options });
+    log.debug("scanned", { source: name, ...report });
+    return { outcome: "SCANNED", report, nextSettleInMs: nextSettleAt === null ? null : Math.max(0, nextSettleAt.getTime() - Date.now()) };
+  }
+
+  async function requireSource(name: string): Promise<Source> {
+    const source = await findSource(db, name);
+    if (source !== null) return source;
+    const names = (await listSources(db)).map((known) => known.name);
+    const near = closest(name, names);
+    throw new TerminalFailure({
+      code: "UNKNOWN_SOURCE",
+      message: `there is no source "${name}"`,
+      hint:
+        near !== null
+          ? `Did you mean ${near}?`
+          : names.length > 0
+            ? `Sources: ${names.join(", ")}`
+            : "Add a folder: casparian source add NAME PATH",
+    });
+  }
+}

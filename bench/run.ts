@@ -1,0 +1,21 @@
+import { benchLargeFile } from "./large-file.ts";
+import { benchLatency } from "./latency.ts";
+import { formatFigure, type Figure } from "./figure.ts";
+import { benchSmallFiles } from "./small-files.ts";
+
+const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
+  "small-files": benchSmallFiles,
+  "large-file": benchLargeFile,
+  latency: benchLatency,
+};
+
+/** `npm run bench [-- NAME …]`: measures against real processes and prints each figure as it is known. Absolute times depend on the machine. */
+const asked = process.argv.slice(2);
+const unknown = asked.find((name) => !(name in benches));
+if (unknown !== undefined) {
+  console.error(`unknown bench ${unknown}; there are ${Object.keys(benches).join(", ")}`);
+  process.exit(2);
+}
+for (const name of asked.length > 0 ? asked : Object.keys(benches)) {
+  for (const figure of await benches[name]!()) console.log(formatFigure(figure));
+}

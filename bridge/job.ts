@@ -1,0 +1,196 @@
+import type { PluginLimits, ProcessEnd } from "./failure.ts";
+import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sentFailure, timeFailure } from "./failure.ts";
+import { BrokenProtocol, type Frame, readFrames } from "./frames.ts";
+import { createLogCollector, type LogChunk, type LogCollector, type TextStream } from "./logs.ts";
+import type { Parent } from "./parent.ts";
+import { createReceived, type PluginHandlers, type Received } from "./received.ts";
+import { type ByteSource, connectBytes, connectText } from "./transport.ts";
+
+/** One attempt to run one plugin on one file. */
+export interface PluginRun {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly plugin: {
+    readonly name: string;
+    readonly version: string;
+    readonly artifactHash: string;
+    readonly sourceCode: string;
+    /** The output's name for what is yielded without one. */
+    readonly defaultOutput: string;
+  };
+  /** The interpreter of the built environment. */
+  readonly python: string;
+  readonly inputPath: string;
+  /**
+   * The folder below which this plugin's inputs lie, such as its source's root; the input's own folder unless given. The process that loads
+   * the plugin's libraries can read it, the plugin's own process only the input. A new root costs a new warm parent.
+   */
+  readonly inputRoot?: string | undefined;
+  /** Made for the run and removed after it. Runs whose scratch folders have one parent folder share a warm parent. */
+  readonly scratchDir: string;
+  readonly limits: PluginLimits;
+  readonly signal: AbortSignal;
+}
+
+export interface PluginReport {
+  /** As the plugin's side counted, which equals what came. In the order in which they were opened. */
+  readonly outputs: readonly { readonly output: string; readonly rowsSent: number }[];
+  readonly logs: readonly LogChunk[];
+  readonly peakMemoryBytes: number;
+  readonly seconds: number;
+}
+
+/** Why this side ended the plugin's process. */
+type Cause =
+  | { readonly kind: "aborted" | "time" }
+  | { readonly kind: "logs"; readonly stream: TextStream }
+  | { readonly kind: "failed"; readonly error: unknown };
+
+/** Longer ones can't be taken by sinks either. */
+const messageBytesMax = 256 * 1024 * 1024;
+const logBytesFactorMax = 8;
+/** After the processes have ended, the streams end at once, unless something outside of them holds a descriptor. */
+const drainMsMax = 10_000;
+
+/**
+ * Runs the plugin in a fork of the parent. Resolves, or rejects, when no process of the job is left.
+ * Rejects with the failures of `failure.ts`, with what a handler threw, or with the signal's reason.
+ */
+export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHandlers): Promise<PluginReport> {
+  const began = performance.now();
+  const logs = createLogCollector(run.limits.logBytes);
+  const notices = parent.lacks.map((lack): LogChunk => ({ stream: "notice", at: new Date(), text: `sandbox: ${lack}\n` }));
+  const clock = createClock(handlers);
+  const received = createReceived(clock.handlers);
+  const job = parent.start({ inputPath: run.inputPath, scratch: run.scratchDir, memoryBytes: run.limits.memoryBytes });
+
+  let cause: Cause | undefined;
+  const stop = (why: Cause) => {
+    cause ??= why;
+    job.kill();
+  };
+  const data = connectBytes(parent.socketPath, job.token, "data");
+  const texts = (["stdout", "stderr", "log"] as const).map((stream) =>
+    connectText(parent.socketPath, job.token, stream, (bytes) => addText(logs, stream, bytes, run.limits, stop)),
+  );
+  const onAbort = () => stop({ kind: "aborted" });
+  run.signal.addEventListener("abort", onAbort);
+  if (run.signal.aborted) onAbort();
+  const timer = clock.limit(run.limits.seconds, () => stop({ kind: "time" }));
+  let end: ProcessEnd | undefined;
+  try {
+    const frames = takeFrames(data, received).catch((error: unknown) => stop({ kind: "failed", error }));
+    end = await job.end;
+    timer.clear();
+    // A handler that still works on the last frame is waited for only where the job may yet succeed.
+    await Promise.race([Promise.all([cause === undefined ? frames : undefined, ...texts]), expire(drainMsMax, () => clock.busy())]);
+  } finally {
+    timer.clear();
+    run.signal.removeEventListener("abort", onAbort);
+    data.destroy();
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const facts: JobFacts = {
+    name: run.plugin.name,
+    limits: run.limits,
+    logs: [...notices, ...logs.chunks(), ...tracebackOf(received)],
+    peakMemoryBytes: end?.peakMemoryBytes ?? 0,
+    seconds,
+  };
+  const failure = failureOf(cause, end, received, facts, parent, run.signal);
+  if (failure !== undefined) throw failure.error;
+  return { outputs: received.outputs(), logs: facts.logs, peakMemoryBytes: facts.peakMemoryBytes, seconds };
+}
+
+async function takeFrames(data: ByteSource, received: Received): Promise<void> {
+  await readFrames(data, messageBytesMax, (frame: Frame) => received.take(frame));
+}
+
+function addText(logs: LogCollector, stream: TextStream, bytes: Buffer, limits: PluginLimits, stop: (cause: Cause) => void): void {
+  logs.add(stream, bytes);
+  if (logs.bytesOf(stream) > limits.logBytes * logBytesFactorMax) stop({ kind: "logs", stream });
+}
+
+/** What to throw, in the order of what explains the rest. */
+function failureOf(
+  cause: Cause | undefined,
+  end: ProcessEnd | undefined,
+  received: Received,
+  facts: JobFacts,
+  parent: Parent,
+  signal: AbortSignal,
+): { readonly error: unknown } | undefined {
+  if (cause?.kind === "aborted") return { error: signal.reason };
+  if (cause?.kind === "time") return { error: timeFailure(facts) };
+  if (cause?.kind === "logs") return { error: logFailure(cause.stream, facts) };
+  if (cause?.kind === "failed" && !(cause.error instanceof BrokenProtocol)) return { error: cause.error };
+  if (end === undefined) return { error: parentLost(facts.name, parent.lastWords(), facts) };
+  // A process that was ended in the middle of a frame has broken nothing.
+  const endedBadly = end.signal !== undefined || end.cause === "memory" || end.failed !== undefined;
+  if (cause?.kind === "failed" && !(endedBadly && end.cause !== "killed")) return { error: protocolFailure(wordsOf(cause.error), facts) };
+  const sent = received.error();
+  if (sent !== undefined) return { error: sentFailure(sent, facts) };
+  if (received.ended() && end.code === 0) return undefined;
+  return { error: endFailure(end, facts) };
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function tracebackOf(received: Received): readonly LogChunk[] {
+  const text = received.error()?.traceback;
+  return text === undefined || text === "" ? [] : [{ stream: "traceback", at: new Date(), text }];
+}
+
+interface Clock {
+  /** The same handlers, their time being measured. */
+  readonly handlers: PluginHandlers;
+  readonly busy: () => boolean;
+  /** Calls once when that many seconds have passed outside of the handlers. */
+  limit(seconds: number, onLimit: () => void): { clear(): void };
+}
+
+/** The plugin's limit is on its own time: a slow sink, for which it has to wait, is not its fault. */
+function createClock(handlers: PluginHandlers): Clock {
+  const began = performance.now();
+  let handledMs = 0;
+  let handlingSince: number | undefined;
+  const measured = async (work: Promise<void>) => {
+    handlingSince = performance.now();
+    try {
+      await work;
+    } finally {
+      handledMs += performance.now() - handlingSince;
+      handlingSince = undefined;
+    }
+  };
+  const ownMs = () => {
+    const now = performance.now();
+    return now - began - handledMs - (handlingSince === undefined ? 0 : now - handlingSince);
+  };
+  return {
+    handlers: {
+      open: (output, schema) => measured(handlers.open(output, schema)),
+      message: (output, message) => measured(handlers.message(output, message)),
+    },
+    busy: () => handlingSince !== undefined,
+    limit: (seconds, onLimit) => {
+      let timer: NodeJS.Timeout;
+      const check = () => {
+        const leftMs = seconds * 1000 - ownMs();
+        if (leftMs <= 0) onLimit();
+        // A timer can't be set for more than 24 days.
+        else timer = setTimeout(check, Math.min(leftMs + 1, 2 ** 31 - 1));
+      };
+      check();
+      return { clear: () => clearTimeout(timer) };
+    },
+  };
+}
+
+/** Resolves after that time in which nothing was going on. */
+async function expire(ms: number, busy: () => boolean): Promise<void> {
+  do await new Promise((resolve) => setTimeout(resolve, ms).unref());
+  while (busy());
+}

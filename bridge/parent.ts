@@ -1,0 +1,181 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Log } from "../domain/log.ts";
+import { parentLost, type ProcessEnd } from "./failure.ts";
+
+export interface ParentOptions {
+  readonly plugin: { readonly name: string; readonly sourceCode: string; readonly defaultOutput: string };
+  /** The interpreter of the built environment. */
+  readonly python: string;
+  /** The parent and its forks may read below these, beside libraries, and write below `scratchRoot`. */
+  readonly inputRoots: readonly string[];
+  readonly scratchRoot: string;
+  /** A private folder for the socket. */
+  readonly socketDir: string;
+  readonly log: Log;
+}
+
+export interface JobRequest {
+  readonly inputPath: string;
+  readonly scratch: string;
+  readonly memoryBytes: number;
+}
+
+export interface ParentJob {
+  /** With which the job's streams are led in at `socketPath`. */
+  readonly token: string;
+  /** Resolves when the plugin's process, all that it had started and its guard have ended; undefined if the parent was lost. */
+  readonly end: Promise<ProcessEnd | undefined>;
+  /** Ends the plugin's process; `end` resolves then. */
+  kill(): void;
+}
+
+/** A running Python process that has loaded what the plugin imports. */
+export interface Parent {
+  readonly socketPath: string;
+  /** What this machine's kernel lacks for the sandbox, in sentences. */
+  readonly lacks: readonly string[];
+  /** Resolves when it has ended, for whatever reason. */
+  readonly ended: Promise<void>;
+  /** The last words of the process itself, for a failure's message. */
+  readonly lastWords: () => string;
+  start(request: JobRequest): ParentJob;
+  /** Ends it and all that it has forked; resolves when they have ended. */
+  close(): Promise<void>;
+}
+
+const script = join(import.meta.dirname, "python", "parent.py");
+const readyMsMax = 60_000;
+const closeMsMax = 5_000;
+const wordsMax = 4_096;
+
+/**
+ * Starts a warm parent and waits until it is warm. If loading the imports ends or hangs it, it is started again without: then they are
+ * loaded in the plugin's process, where what they do is the job's failure. Throws TransientFailure PLUGIN_PARENT_LOST.
+ */
+export async function startParent(options: ParentOptions): Promise<Parent> {
+  const warm = await launch(options, true);
+  if (warm !== undefined) return warm;
+  options.log.warn("a plugin's imports end or hang its process, so they are loaded anew for each job", { plugin: options.plugin.name });
+  const cold = await launch(options, false);
+  if (cold !== undefined) return cold;
+  throw parentLost(options.plugin.name, `${options.python} could not start the bridge`);
+}
+
+async function launch(options: ParentOptions, preload: boolean): Promise<Parent | undefined> {
+  const home = await mkdtemp(join(options.scratchRoot, ".parent-"));
+  const socketPath = join(options.socketDir, `${randomBytes(6).toString("hex")}.sock`);
+  const process = spawnPython(options.python, home);
+  const exited = new Promise<void>((resolve) => process.once("exit", () => resolve()).once("error", () => resolve()));
+  const control = process.stdio[3] as Socket | null | undefined;
+  if (control === null || control === undefined) return undefined;
+  control.on("error", () => {});
+  // A pipe, not /dev/null: the forks' stdout takes its place, and Python would believe that it can seek in it.
+  process.stdout?.resume();
+  let words = "";
+  process.stderr?.setEncoding("utf8").on("data", (text: string) => (words = (words + text).slice(-wordsMax)));
+
+  const jobs = new Map<number, (end: ProcessEnd | undefined) => void>();
+  let lost = false;
+  let nextId = 0;
+  const cleaned = exited.then(async () => {
+    lost = true;
+    control.destroy();
+    for (const resolve of jobs.values()) resolve(undefined);
+    jobs.clear();
+    await Promise.all([rm(home, { recursive: true, force: true }), rm(socketPath, { force: true })]);
+  });
+  const ready = readMessages(control, jobs, () => process.kill("SIGKILL"));
+  const { plugin, inputRoots, scratchRoot } = options;
+  const { name, sourceCode: source, defaultOutput } = plugin;
+  const nodePid = globalThis.process.pid;
+  send(control, { nodePid, name, source, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload });
+
+  const lacks = await Promise.race([ready, exited.then(() => undefined), expire(readyMsMax)]);
+  if (lacks === undefined) {
+    process.kill("SIGKILL");
+    await cleaned;
+    options.log.debug("a warm parent did not start", { plugin: plugin.name, preload, words });
+    return undefined;
+  }
+  return {
+    socketPath,
+    lacks,
+    ended: cleaned,
+    lastWords: () => words.trim().split("\n").at(-1) ?? "",
+    start: (request) => {
+      const id = (nextId += 1);
+      const token = randomBytes(16).toString("hex");
+      const end = new Promise<ProcessEnd | undefined>((resolve) => (lost ? resolve(undefined) : jobs.set(id, resolve)));
+      send(control, { job: { id, token, name: plugin.name, ...request } });
+      return { token, end, kill: () => send(control, { kill: id }) };
+    },
+    close: async () => {
+      control.end();
+      await Promise.race([cleaned, expire(closeMsMax)]);
+      process.kill("SIGKILL");
+      await cleaned;
+    },
+  };
+}
+
+/** In a session of its own, so that a terminal's Ctrl-C does not reach it; the environment holds nothing of ours. */
+function spawnPython(python: string, home: string): ChildProcess {
+  const threads = String(availableParallelism());
+  const env = {
+    LANG: "C.UTF-8",
+    HOME: home,
+    TMPDIR: home,
+    // BLAS starts its threads when it is loaded, and a fork must not have any; the others start theirs when they are used.
+    OPENBLAS_NUM_THREADS: "1",
+    MKL_NUM_THREADS: "1",
+    OMP_NUM_THREADS: threads,
+    POLARS_MAX_THREADS: threads,
+    ...(globalThis.process.env["TZ"] === undefined ? {} : { TZ: globalThis.process.env["TZ"] }),
+  };
+  return spawn(python, ["-I", "-S", script], { cwd: home, env, detached: true, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+}
+
+interface Message {
+  readonly ready?: { readonly lacks: readonly string[] };
+  readonly exit?: ProcessEnd & { readonly id: number };
+}
+
+/** Resolves with what the first message says; the others are the ends of jobs. `onNonsense`: a library's import code has tampered with it. */
+function readMessages(
+  control: Socket,
+  jobs: Map<number, (end: ProcessEnd | undefined) => void>,
+  onNonsense: () => void,
+): Promise<readonly string[]> {
+  return new Promise((resolve) => {
+    createInterface({ input: control, crlfDelay: Infinity }).on("line", (line) => {
+      const message = parseMessage(line);
+      if (message === undefined) return onNonsense();
+      if (message.ready !== undefined) resolve(message.ready.lacks);
+      if (message.exit === undefined) return;
+      jobs.get(message.exit.id)?.(message.exit);
+      jobs.delete(message.exit.id);
+    });
+  });
+}
+
+function parseMessage(line: string): Message | undefined {
+  try {
+    return JSON.parse(line) as Message;
+  } catch {
+    return undefined;
+  }
+}
+
+function send(control: Socket, message: object): void {
+  if (control.writable) control.write(`${JSON.stringify(message)}\n`);
+}
+
+async function expire(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), ms).unref());
+}

@@ -1,0 +1,58 @@
+"""A plugin's source, compiled once in the warm parent and run in each plugin process."""
+
+import importlib.util
+import linecache
+import sys
+import types
+from typing import Any
+
+from .fault import Fault
+
+
+class Plugin:
+    def __init__(self, name: str, source: str, default_output: str) -> None:
+        self.name = name
+        self.source = source
+        self.default_output = default_output
+        self.file_name = f"{name}.py"
+        self.code: types.CodeType | None = None
+        self.error: Exception | None = None
+        # Compiling runs nothing of it. What it says against the source is raised again where it can be reported.
+        try:
+            self.code = compile(source, self.file_name, "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            self.error = error
+        # Without a modification time linecache never looks for the file, so tracebacks show these lines.
+        linecache.cache[self.file_name] = (len(source), None, source.splitlines(keepends=True), self.file_name)
+        self._module_name = _free_module_name(name)
+
+    def handler(self) -> Any:
+        """Runs the source and makes the handler, once in each process."""
+        if self.code is None:
+            raise self.error or Fault("PLUGIN_SYNTAX", f"plugin {self.name} can't be compiled")
+        module = types.ModuleType(self._module_name)
+        module.__file__ = self.file_name
+        sys.modules[self._module_name] = module
+        exec(self.code, module.__dict__)
+        handler = module.__dict__.get("Handler")
+        if handler is None:
+            raise Fault("PLUGIN_NO_HANDLER", f"plugin {self.name} has no class named Handler")
+        if not isinstance(handler, type):
+            raise Fault("PLUGIN_HANDLER_NOT_A_CLASS", f"in plugin {self.name} Handler is not a class but {_kind(handler)}")
+        if not callable(getattr(handler, "execute", None)):
+            raise Fault("PLUGIN_NO_HANDLER", f"in plugin {self.name} the class Handler has no method execute(self, file_path)")
+        return handler()
+
+
+def _kind(value: object) -> str:
+    return "a function" if isinstance(value, types.FunctionType) else f"a value of type {type(value).__name__}"
+
+
+def _free_module_name(name: str) -> str:
+    """The plugin's own name, so that loggers and pickles show it, unless something that it may import is called so."""
+    known = not name.isidentifier() or name in sys.modules or name in sys.stdlib_module_names
+    try:
+        known = known or importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        known = True
+    return "plugin_" + "".join(letter if letter.isalnum() else "_" for letter in name) if known else name

@@ -1,0 +1,57 @@
+"""Makes forks hot: what the plugin imports is loaded and used once in the parent, so that each child inherits it.
+
+Measured with pandas: 20 to 26 ms for a small CSV without the rehearsal, 7 to 11 ms with it. No threads may be left by it: a fork copies
+only the thread that forks.
+"""
+
+import ast
+import contextlib
+import io
+import sys
+import warnings
+
+from . import outputs
+from .plugin import Plugin
+
+
+def load(plugin: Plugin) -> None:
+    """Whatever fails here fails again in the child, where it is reported."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for statement in _imports(plugin.source):
+            # Import code may exit or raise anything.
+            with contextlib.suppress(BaseException):
+                exec(compile(ast.Module([statement], []), plugin.file_name, "exec"), {"__name__": plugin.name})
+        with contextlib.suppress(BaseException):
+            _rehearse()
+
+
+def _imports(source: str) -> list[ast.stmt]:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    found: list[ast.stmt] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0 and node.module != "__future__"):
+            found.append(node)
+    return found
+
+
+def _rehearse() -> None:
+    import pyarrow as pa
+
+    sent: list[object] = []
+    rehearsed = outputs.Outputs(lambda _kind, _output, parts: sent.extend(parts), "rehearsal")
+    if "pandas" in sys.modules:
+        import pandas as pd
+
+        frame = pd.read_csv(io.StringIO("a,b,c\n1,x,0.5\n2,,\n"))
+        rehearsed.put("rehearsal", frame)
+        rehearsed.put("table", pa.Table.from_pandas(frame, nthreads=1))
+    if "pyarrow.csv" in sys.modules:
+        from pyarrow import csv
+
+        rehearsed.put("csv", csv.read_csv(io.BytesIO(b"a,b\n1,x\n"), read_options=csv.ReadOptions(use_threads=False)))
+    rehearsed.put("rows", [{"a": 1, "b": "x"}])
+    rehearsed.finish()

@@ -1,0 +1,132 @@
+"""What keeps a plugin in: namespaces, Landlock, a filter on system calls, capabilities, resource limits.
+
+Two layers. The warm parent runs the import code of other people's libraries, so it gives up everything that no job of its will need; each
+plugin's process then keeps its own input and scratch folder only. What the kernel does not offer is left out and told, never fatal.
+"""
+
+import contextlib
+import os
+import resource
+import sys
+import sysconfig
+from dataclasses import dataclass
+
+from . import kernel, landlock, seccomp
+
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+_SYSTEM = (
+    "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.conf",
+    "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
+)  # fmt: skip
+_PROCESSES_MAX = 512
+_FILES_MAX = 4096
+# How much more than the limit may be allocated to tell that the limit was hit.
+_REPORT_RESERVE_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Walls:
+    """What this machine's kernel gives, found out by doing."""
+
+    user_namespace: bool
+    pid_namespace: bool
+    network_namespace: bool
+    landlock: int
+    seccomp: bool
+
+    def lacking(self) -> list[str]:
+        """What is missing and what follows, one sentence each."""
+        lacks = []
+        if self.landlock == 0:
+            lacks.append("no Landlock (Linux 5.13): a plugin can read every file that this user can, and write to them")
+        elif self.landlock < 6:
+            lacks.append(f"Landlock version {self.landlock} of 6 (Linux 6.12): files are guarded, some of the rest is not")
+        if not self.pid_namespace:
+            lacks.append("no process namespace: a plugin sees other processes, and what it forks is ended by search")
+        if not self.network_namespace and not self.seccomp:
+            lacks.append("neither a network namespace nor a system call filter: a plugin can reach the network")
+        elif not self.network_namespace:
+            lacks.append("no network namespace: only the system call filter keeps a plugin from the network")
+        elif not self.seccomp:
+            lacks.append("no system call filter: a plugin can connect to Unix sockets that are files")
+        return lacks
+
+
+def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
+    """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in."""
+    walls = Walls(
+        user_namespace=bool(entered & kernel.CLONE_NEWUSER),
+        pid_namespace=bool(entered & kernel.CLONE_NEWPID),
+        network_namespace=bool(entered & kernel.CLONE_NEWNET),
+        landlock=landlock.abi(),
+        seccomp=seccomp.supported(),
+    )
+    with contextlib.suppress(OSError):
+        kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
+    if walls.landlock > 0:
+        # /proc is for the guard, which counts the memory of what it guards. Landlock itself keeps other processes' secrets in it shut.
+        landlock.restrict([*libraries(), *read, "/proc"], write, _DEVICES, walls.landlock)
+    if walls.user_namespace:
+        kernel.set_capabilities((kernel.CAP_SYS_ADMIN, kernel.CAP_DAC_READ_SEARCH))
+    if walls.seccomp:
+        seccomp.restrict(parent=True)
+    return walls
+
+
+def confine_plugin(walls: Walls, input_path: str, scratch: str, memory_bytes: int) -> None:
+    """The second layer, for the process that runs the plugin's code. It may allocate `memory_bytes` beyond what it inherited."""
+    limit_memory(memory_bytes)  # first: /proc is out of reach afterwards
+    if walls.landlock > 0:
+        landlock.restrict([*libraries(), input_path], [scratch], _DEVICES, walls.landlock)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_NOFILE, _FILES_MAX)
+    if walls.user_namespace:
+        # Counted for each user and namespace; without one it would count all that this user runs.
+        _limit(resource.RLIMIT_NPROC, _PROCESSES_MAX)
+    # Root that reads others' files must go on doing so, but only with Landlock to say which files.
+    with contextlib.suppress(OSError):
+        kernel.set_capabilities((kernel.CAP_DAC_READ_SEARCH,) if walls.landlock > 0 else ())
+    if walls.seccomp:
+        seccomp.restrict(parent=False)
+
+
+def limit_memory(memory_bytes: int) -> None:
+    """Bounds private memory (RLIMIT_DATA: mapped and writable, touched or not) to what is mapped now plus `memory_bytes`."""
+    limit = mapped_bytes() + memory_bytes
+    hard = limit + _REPORT_RESERVE_BYTES
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
+
+
+def release_memory_reserve() -> None:
+    """Lets a process that hit its limit allocate the little that a report takes."""
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+
+
+def mapped_bytes() -> int:
+    """This process's private writable memory as RLIMIT_DATA counts it."""
+    with open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(b"VmData:"):
+                return int(line.split()[1]) * 1024
+    raise OSError("no VmData in /proc/self/status")
+
+
+def libraries() -> list[str]:
+    """What any Python of this environment reads: itself, its environment, the system's libraries, time zones."""
+    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    paths = sysconfig.get_paths()
+    # Asked before `site` has run, so sys.prefix does not tell the environment yet.
+    environment = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable)))
+    whole = [environment] if os.path.exists(os.path.join(environment, "pyvenv.cfg")) else []
+    python = [*whole, paths["stdlib"], paths["platstdlib"], os.path.realpath(sys.executable), os.path.join(sys.base_prefix, "lib")]
+    return [own, *python, *_SYSTEM]
+
+
+def _limit(which: int, most: int) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        hard = resource.getrlimit(which)[1]
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(which, (bound, bound))

@@ -1,0 +1,1 @@
+"""What a plugin may import from Casparian Flow; nothing needs to be."""

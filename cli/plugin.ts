@@ -1,0 +1,179 @@
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { activatePlugin } from "../control/activate-plugin.ts";
+import { listPlugins, showPlugin, type PluginDetail, type PluginSummary } from "../control/list-plugins.ts";
+import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.ts";
+import { parseTopicConfig } from "../domain/topic.ts";
+import { findPython } from "../services/python.ts";
+import { ensureTool } from "../services/tools.ts";
+import { withExamples } from "./examples.ts";
+import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
+import { readArgument } from "./read-argument.ts";
+import { describeBackfill } from "./rule.ts";
+import { withSession } from "./session.ts";
+import type { Shell } from "./shell.ts";
+import { renderTable, type Column } from "./table.ts";
+import { topicColumns } from "./topic.ts";
+
+export function createCommand(shell: Shell): Command {
+  return new Command("plugin")
+    .description("The code that reads files: one Python file each, published under a version that never changes.")
+    .addCommand(publishCommand(shell))
+    .addCommand(listCommand(shell))
+    .addCommand(showCommand(shell))
+    .addCommand(activateCommand(shell));
+}
+
+interface PublishOptions {
+  readonly name?: string;
+  readonly version?: string;
+  readonly topicConfig?: string;
+  readonly force?: boolean;
+  readonly backfill?: boolean;
+}
+
+function publishCommand(shell: Shell): Command {
+  const command = new Command("publish")
+    .summary("publish a plugin's file and make it the active version")
+    .description(
+      "Publishes a plugin: reads its MANIFEST without running it, locks its dependencies, stores code and lock, and lets it take files from now on. " +
+        "Publishing the same content again changes nothing.",
+    )
+    .argument("<file>", "the plugin's Python file")
+    .option("--name <name>", "its name (default: the file's name without .py)")
+    .option("--version <version>", "its version (default: the next whole number)")
+    .option("--topic-config <json>", "where its outputs go, as JSON or @FILE")
+    .option("--backfill", "also queue the files on record that match and that this version has not had")
+    .option("--force", "publish although the environment lacks something that is imported")
+    .action(async (file: string, options: PublishOptions) => {
+      const topics = options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
+      const tools = await findTools(shell);
+      await withSession(shell, {}, async (session) => {
+        const published = await publishPlugin(session, {
+          file: resolve(file),
+          name: options.name,
+          version: options.version,
+          topics,
+          force: options.force === true,
+          backfill: options.backfill === true,
+          tools,
+        });
+        shell.terminal.show(published, () => describePublished(published, session.running !== null));
+      });
+    });
+  return withExamples(command, {
+    "casparian plugin publish clean.py": "",
+    "casparian plugin publish clean.py --name trades --version 2026.11": "",
+    [`casparian plugin publish clean.py --topic-config '{"trades": {"uri": "parquet://./output", "mode": "append"}}'`]: "",
+    "casparian plugin publish clean.py --backfill": "process what is on record with the new version",
+  });
+}
+
+async function findTools(shell: Shell): Promise<{ readonly uv: string; readonly python: string }> {
+  const { stateDir, python } = shell.settings();
+  const options = { stateDir, log: shell.log, interpreter: python.interpreter, onProgress: (text: string) => shell.terminal.progress(text) };
+  const [uv, { path }] = await Promise.all([ensureTool("uv", options), findPython(python.interpreter)]);
+  return { uv, python: path };
+}
+
+function describePublished(published: PublishedPlugin, running: boolean): string {
+  const { plugin, outcome, retired, matchingFiles, backfilled } = published;
+  const title = `${plugin.name} ${plugin.version}`;
+  const done = {
+    published: `Published ${title} (${shortHash(plugin.artifactHash)})${retired === null ? "" : `; ${retired} is retired`}`,
+    reactivated: `${title} has just this content: it is active again${retired === null ? "" : `, and ${retired} is retired`}`,
+    unchanged: `${title} is already published with just this content`,
+  }[outcome];
+  const lines = [done, ...published.warnings.map((warning) => `warning: ${printable(warning, { keepLines: true })}`)];
+  for (const pattern of published.rulesAdded) lines.push(`It takes ${printable(pattern)}, as its MANIFEST says`);
+  for (const pattern of published.rulesRemoved) lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
+  if (published.topicsSet.length > 0) lines.push(`Set where its rows go: ${published.topicsSet.join(", ")}`);
+  lines.push(...describeBackfill(matchingFiles, backfilled, running));
+  lines.push(nextStep(published, running));
+  return lines.join("\n");
+}
+
+function nextStep({ plugin, rules }: PublishedPlugin, running: boolean): string {
+  if (rules.length === 0) return `No rule sends files to it yet: casparian rule add '*.csv' ${plugin.name}`;
+  if (!rules.some((rule) => rule.enabled)) return `Its rules are disabled: casparian rule enable ${rules[0]!.ruleId}`;
+  return running ? "Next: casparian jobs list" : "Next: casparian scan --wait, or casparian start";
+}
+
+function listCommand(shell: Shell): Command {
+  const command = new Command("list").summary("list the plugins").description("Lists every version of every plugin.").action(async () => {
+    await withSession(shell, {}, async (session) => {
+      const plugins = await listPlugins(session);
+      shell.terminal.show(plugins, () =>
+        plugins.length === 0 ? "No plugin. Publish one: casparian plugin publish FILE" : renderTable(shell.terminal, pluginColumns, plugins),
+      );
+    });
+  });
+  return withExamples(command, { "casparian plugin list": "" });
+}
+
+const pluginColumns: readonly Column<PluginSummary>[] = [
+  { title: "PLUGIN", value: (plugin) => plugin.name },
+  { title: "VERSION", value: (plugin) => plugin.version },
+  { title: "STATE", value: (plugin) => plugin.state, style: (plugin) => (plugin.state === "ACTIVE" ? "green" : "dim") },
+  { title: "TAKES", value: (plugin) => plugin.manifest.patterns.join(" "), shorten: "end" },
+  { title: "TOPIC", value: (plugin) => plugin.manifest.topic },
+  { title: "ARTIFACT", value: (plugin) => shortHash(plugin.artifactHash) },
+  { title: "PUBLISHED", value: (plugin) => `${relativeTime(plugin.publishedAt)} by ${plugin.publisher}`, shorten: "end" },
+];
+
+function showCommand(shell: Shell): Command {
+  const command = new Command("show")
+    .summary("show a plugin: versions, rules, topics, code")
+    .description("Shows a plugin with its versions, rules and topics.")
+    .argument("<name>", "the plugin's name")
+    .argument("[version]", "this version (default: the active one)")
+    .option("--code", "print its source code and nothing else")
+    .option("--lock", "print its locked requirements and nothing else")
+    .action(async (name: string, version: string | undefined, options: { readonly code?: boolean; readonly lock?: boolean }) => {
+      await withSession(shell, {}, async (session) => {
+        const detail = await showPlugin(session, name, version);
+        shell.terminal.show(detail, () => {
+          if (options.code === true) return detail.sourceCode;
+          return options.lock === true ? detail.environment.lockfile : describePlugin(shell, detail);
+        });
+      });
+    });
+  return withExamples(command, {
+    "casparian plugin show clean": "",
+    "casparian plugin show clean 1 --code": "the code of an earlier version, as it was published",
+  });
+}
+
+function describePlugin(shell: Shell, { plugin, environment, versions, rules, topics }: PluginDetail): string {
+  const rows: readonly (readonly [string, string])[] = [
+    ["state", plugin.state],
+    ["artifact", plugin.artifactHash],
+    ["environment", `${environment.hash} (Python ${environment.python})`],
+    ["takes", plugin.manifest.patterns.join(" ") || "nothing by itself"],
+    ["topic", plugin.manifest.topic],
+    ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
+    ["description", plugin.manifest.description ?? ""],
+    ["versions", versions.map(({ version, state }) => (state === "ACTIVE" ? `${version} (active)` : version)).join(", ")],
+    ["rules", rules.map((rule) => `${rule.pattern}${rule.source === null ? "" : ` in ${rule.source}`}${rule.enabled ? "" : " (disabled)"}`).join(", ") || "none"],
+  ];
+  const facts = rows.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`);
+  return [`${plugin.name} ${plugin.version}`, ...facts, "", renderTable(shell.terminal, topicColumns.slice(1), topics)].join("\n");
+}
+
+function activateCommand(shell: Shell): Command {
+  const command = new Command("activate")
+    .summary("let another version of a plugin take files")
+    .description("Makes a version of a plugin the one that takes files from now on, with the rules of its MANIFEST. What was processed stays.")
+    .argument("<name>", "the plugin's name")
+    .argument("<version>", "the version")
+    .action(async (name: string, version: string) => {
+      await withSession(shell, {}, async (session) => {
+        const activated = await activatePlugin(session, name, version);
+        shell.terminal.show(activated, () => {
+          if (!activated.changed) return `${name} ${version} is active already`;
+          return `${name} ${version} is active${activated.before === null ? "" : `; ${activated.before} is retired`}`;
+        });
+      });
+    });
+  return withExamples(command, { "casparian plugin activate clean 1": "go back to version 1" });
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { z } from "zod";
+import { messageOf, WrongUse } from "../domain/failure.ts";
+import { safeUrl } from "../domain/safe-url.ts";
+import { closest } from "../domain/suggest.ts";
+import { refuseOldFile } from "./old-file.ts";
+import { readIfThere } from "./read.ts";
+
+const port = z.int({ error: "a port from 1 to 65535" }).min(1, "a port from 1 to 65535").max(65_535, "a port from 1 to 65535");
+const text = z.string({ error: "a text in quotes" }).min(1, "a text that isn't empty");
+const count = z.int({ error: "a whole number above 0" }).positive("a whole number above 0");
+const logLevels = ["debug", "info", "warn", "error"] as const;
+
+const shape = z.strictObject({
+  database: z.strictObject({ url: text, port }).partial().default({}),
+  temporal: z.strictObject({ address: text, namespace: text, port, ui_port: port, ui_url: text }).partial().default({}),
+  worker: z.strictObject({ concurrency: count }).partial().default({}),
+  limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
+  python: z
+    .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }) })
+    .partial()
+    .default({}),
+  log: z
+    .strictObject({ level: z.enum(logLevels, { error: `one of ${logLevels.join(", ")}` }) })
+    .partial()
+    .default({}),
+});
+
+/** The content of `casparian.toml`, in its own names. */
+export type FileSettings = z.infer<typeof shape>;
+
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * Reads and checks `<home>/casparian.toml`; a home without one has all defaults. Throws WrongUse that names the line or the key, what was
+ * found, and what would be right.
+ */
+export function readFileSettings(home: string): FileSettings {
+  const file = join(home, "casparian.toml");
+  const content = readIfThere(file);
+  if (content === undefined) {
+    refuseOldFile(home);
+    return shape.parse({});
+  }
+  const document = parseToml(content, file);
+  const result = shape.safeParse(document);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw issue === undefined ? new WrongUse(`${file} can't be understood`) : explain(issue, document, file);
+}
+
+function parseToml(content: string, file: string): unknown {
+  try {
+    return parse(content);
+  } catch (error) {
+    const place = error instanceof TomlError ? `, line ${error.line}, column ${error.column}` : "";
+    throw new WrongUse(`${file}${place} is not TOML: ${messageOf(error).split("\n")[0]}`);
+  }
+}
+
+function explain(issue: z.core.$ZodIssue, document: unknown, file: string): WrongUse {
+  if (issue.code === "unrecognized_keys") return unknownKey([...issue.path.map(String), issue.keys[0] ?? ""], file);
+  const name = issue.path.join(".");
+  const expected = name.includes(".") ? issue.message : `a table: [${name}]`;
+  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown> | undefined)?.[key], document);
+  return new WrongUse(`${file}: ${name} must be ${expected}, and is ${shown(value)}`);
+}
+
+function shown(value: unknown): string {
+  return JSON.stringify(value, (_, inner: unknown) => (typeof inner === "string" ? safeUrl(inner) : inner));
+}
+
+function unknownKey(path: readonly string[], file: string): WrongUse {
+  const [table = "", key] = path;
+  const siblings = key === undefined ? tables() : keysOf(table);
+  const meant = closest(key ?? table, siblings);
+  const elsewhere = tables().filter((other) => other !== table && keysOf(other).includes(key ?? table));
+  const hint =
+    elsewhere.length > 0 && meant === null
+      ? `It belongs to ${elsewhere.map((other) => `[${other}]`).join(" or ")}`
+      : `Known ${key === undefined ? "tables" : `keys of [${table}]`} are ${siblings.join(", ")}`;
+  return new WrongUse(`${file}: unknown key ${path.join(".")}${meant === null ? "" : `, did you mean ${meant}?`}`, hint);
+}
+
+function tables(): readonly string[] {
+  return Object.keys(shape.shape);
+}
+
+function keysOf(table: string): readonly string[] {
+  const found = shape.shape[table as keyof FileSettings];
+  return Object.keys(found.unwrap().shape);
+}

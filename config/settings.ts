@@ -1,0 +1,111 @@
+import { availableParallelism } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { WrongUse } from "../domain/failure.ts";
+import { safeUrl } from "../domain/safe-url.ts";
+import { readEnvironment } from "./environment.ts";
+import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
+import { temporalSettings, type TemporalSettings } from "./temporal.ts";
+
+/** Everything that a process is told from outside; read once and never changed. */
+export interface Settings {
+  /** The working folder, absolute. */
+  readonly home: string;
+  /** `<home>/.casparian`: all local state. */
+  readonly stateDir: string;
+  readonly database:
+    | { readonly kind: "embedded"; readonly port?: number | undefined }
+    | { readonly kind: "external"; readonly url: string };
+  readonly temporal: TemporalSettings;
+  readonly worker: { readonly concurrency: number };
+  readonly limits: { readonly pluginSeconds: number; readonly pluginMemoryMb: number; readonly logBytes: number };
+  readonly python: {
+    /** A path, or a name on the PATH; undefined for `python3`. */
+    readonly interpreter?: string | undefined;
+    /** Whether uv may fetch a Python that this machine lacks. */
+    readonly allowDownloads: boolean;
+  };
+  readonly logLevel: LogLevel;
+}
+
+/** What was given on the command line, as it was typed. */
+export interface Flags {
+  /** `embedded` or a PostgreSQL URL. */
+  readonly database?: string | undefined;
+  /** `embedded` or `host:port`. */
+  readonly temporal?: string | undefined;
+  readonly namespace?: string | undefined;
+  readonly concurrency?: string | undefined;
+  readonly logLevel?: LogLevel | undefined;
+}
+
+export interface SettingsSources {
+  /** The working folder; CASPARIAN_HOME or the current one unless given. */
+  readonly home?: string | undefined;
+  readonly flags?: Flags | undefined;
+  readonly env?: NodeJS.ProcessEnv | undefined;
+}
+
+/**
+ * Reads the settings of a home: flags beat the environment, the environment beats `casparian.toml`. The result is frozen.
+ * Throws WrongUse for anything that is unknown or wrong, with the nearest right one.
+ */
+export function readSettings({ home: asked, flags = {}, env: raw = process.env }: SettingsSources = {}): Settings {
+  const env = readEnvironment(raw);
+  const home = resolve(asked ?? env["CASPARIAN_HOME"] ?? ".");
+  const file = readFileSettings(home);
+  return freeze({
+    home,
+    stateDir: join(home, ".casparian"),
+    database: databaseSettings(flags.database ?? env["CASPARIAN_DATABASE_URL"] ?? file.database.url ?? "embedded", file.database),
+    temporal: temporalSettings({ address: flags.temporal, namespace: flags.namespace }, env, file.temporal),
+    worker: {
+      concurrency: concurrency(flags.concurrency ?? env["CASPARIAN_CONCURRENCY"]) ?? file.worker.concurrency ?? availableParallelism(),
+    },
+    limits: {
+      pluginSeconds: file.limits.plugin_seconds ?? 3600,
+      pluginMemoryMb: file.limits.plugin_memory_mb ?? 2048,
+      logBytes: file.limits.log_bytes ?? 1024 * 1024,
+    },
+    python: {
+      interpreter: interpreterPath(env["CASPARIAN_PYTHON"] ?? file.python.interpreter, home),
+      allowDownloads: file.python.allow_downloads ?? true,
+    },
+    logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",
+  });
+}
+
+function databaseSettings(url: string, file: FileSettings["database"]): Settings["database"] {
+  if (url === "embedded") return { kind: "embedded", port: file.port };
+  if (/^postgres(ql)?:\/\//.test(url) && URL.canParse(url)) return { kind: "external", url };
+  throw new WrongUse(
+    `"${safeUrl(url)}" is not the URL of a PostgreSQL database`,
+    `Give it as postgres://user:password@host:5432/database, with special characters of the password percent-encoded, or as "embedded"`,
+  );
+}
+
+function concurrency(typed: string | undefined): number | undefined {
+  if (typed === undefined) return undefined;
+  if (/^[1-9]\d{0,3}$/.test(typed)) return Number(typed);
+  throw new WrongUse(`"${typed}" is not a number of plugins to run at once`, "Give a whole number from 1 to 9999");
+}
+
+/** A relative path is relative to the home, like all others in its configuration. */
+function interpreterPath(interpreter: string | undefined, home: string): string | undefined {
+  return interpreter === undefined || isAbsolute(interpreter) || !interpreter.includes("/") ? interpreter : resolve(home, interpreter);
+}
+
+function logLevel(typed: string | undefined): LogLevel | undefined {
+  if (typed === undefined) return undefined;
+  const known = (["debug", "info", "warn", "error"] as const).find((level) => level === typed.toLowerCase());
+  if (known !== undefined) return known;
+  throw new WrongUse(`CASPARIAN_LOG_LEVEL: unknown level "${typed}"`, "Levels are debug, info, warn, error");
+}
+
+function freeze<T>(value: T): T {
+  // The bytes of a certificate can't be frozen.
+  if (typeof value === "object" && value !== null && !ArrayBuffer.isView(value)) {
+    for (const inner of Object.values(value)) freeze(inner);
+    Object.freeze(value);
+  }
+  return value;
+}

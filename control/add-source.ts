@@ -1,0 +1,130 @@
+import { realpathSync, statSync } from "node:fs";
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { relative, resolve, sep } from "node:path";
+import { insertAudit } from "../db/audit.ts";
+import { transaction } from "../db/pool.ts";
+import { insertSource, listSources, updateSource } from "../db/source-root.ts";
+import { messageOf, WrongUse } from "../domain/failure.ts";
+import { checkPattern } from "../domain/route.ts";
+import type { ControlContext } from "./context.ts";
+import { findSource, type Source } from "./find-source.ts";
+
+export interface AddSourceRequest {
+  readonly name: string;
+  readonly path: string;
+  /** How long a file must not have changed before it is taken. 2,000 unless given. */
+  readonly settleMs?: number | undefined;
+  /** Globs of the files to take; all unless given. */
+  readonly include?: readonly string[] | undefined;
+  /** Globs of files and folders to leave out. */
+  readonly exclude?: readonly string[] | undefined;
+  /** Where our own outputs go: never taken for input, also where a source holds them. */
+  readonly ownFolders: readonly string[];
+}
+
+export interface AddedSource {
+  readonly outcome: "added" | "changed" | "unchanged";
+  readonly source: Source;
+  /** Sentences: what a person should know about this source. */
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Adds a folder that files come from. The same name and path again is fine, and changes the settings that are given.
+ * Throws WrongUse for what is no folder that can be read, for a name that is no name, and for one that another folder has.
+ */
+export async function addSource({ db, actor }: ControlContext, request: AddSourceRequest): Promise<AddedSource> {
+  checkName(request.name);
+  const path = resolve(request.path);
+  await checkFolder(path, request.path);
+  for (const pattern of [...(request.include ?? []), ...(request.exclude ?? [])]) checkGlob(pattern);
+  return transaction(db, async (tx) => {
+    const sources = await listSources(tx);
+    const existing = sources.find((source) => source.name === request.name);
+    if (existing !== undefined && existing.path !== path) {
+      throw new WrongUse(
+        `source ${request.name} is another folder: ${existing.path}`,
+        `Choose another name, or remove it first: casparian source remove ${request.name}`,
+      );
+    }
+    const own = ownFoldersWithin(path, request.ownFolders);
+    const settings = {
+      settleMs: request.settleMs ?? existing?.settleMs ?? 2_000,
+      include: request.include ?? existing?.include ?? [],
+      exclude: [...new Set([...(request.exclude ?? existing?.exclude ?? []), ...own])],
+    };
+    const outcome = existing === undefined ? "added" : sameSettings(existing, settings) ? "unchanged" : "changed";
+    if (existing === undefined) await insertSource(tx, { name: request.name, path, ...settings });
+    else if (outcome === "changed") await updateSource(tx, existing.id, settings);
+    if (outcome !== "unchanged") {
+      await insertAudit(tx, { actor, action: existing === undefined ? "source.add" : "source.change", subject: request.name, detail: { path, ...settings } });
+    }
+    const added = await findSource(tx, request.name);
+    return { outcome, source: added, warnings: warn(added, sources, own) };
+  });
+}
+
+function checkName(name: string): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name)) return;
+  throw new WrongUse(`"${name}" can't be the name of a source`, "Use letters, digits, _, - and ., 63 at most, with a letter or digit first");
+}
+
+async function checkFolder(path: string, given: string): Promise<void> {
+  try {
+    if (!statSync(path).isDirectory()) throw new WrongUse(`${given} is not a folder`, "A source is a folder; a rule chooses files in it");
+    await access(path, constants.R_OK | constants.X_OK);
+  } catch (error) {
+    if (error instanceof WrongUse) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") throw new WrongUse(`there is no folder ${path}`, "Create it, or mount it, then add it");
+    throw new WrongUse(`the folder ${path} can't be read: ${messageOf(error)}`, "Let the user that runs casparian read it");
+  }
+}
+
+function checkGlob(pattern: string): void {
+  try {
+    checkPattern(pattern);
+  } catch (error) {
+    throw new WrongUse(`"${pattern}" is not a pattern: ${messageOf(error)}`);
+  }
+}
+
+/** Our outputs must not become input: each would be found, recorded, and perhaps processed again, without end. */
+function ownFoldersWithin(path: string, folders: readonly string[]): readonly string[] {
+  const root = real(path);
+  return folders
+    .map((folder) => relative(root, real(folder)).replaceAll(sep, "/"))
+    .filter((below) => below !== "" && below !== ".." && !below.startsWith("../"))
+    .map((below) => `/${below}/`);
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    // Not made yet, so nothing can link to it.
+    return resolve(path);
+  }
+}
+
+function sameSettings(a: Pick<Source, "settleMs" | "include" | "exclude">, b: Pick<Source, "settleMs" | "include" | "exclude">): boolean {
+  return a.settleMs === b.settleMs && a.include.join("\0") === b.include.join("\0") && a.exclude.join("\0") === b.exclude.join("\0");
+}
+
+function warn(added: Source, others: readonly Source[], own: readonly string[]): readonly string[] {
+  const warnings = others
+    .filter((other) => other.name !== added.name)
+    .flatMap((other) => {
+      if (real(other.path) === real(added.path)) return [`source ${other.name} is the same folder`];
+      if (isWithin(added.path, other.path)) return [`it lies inside source ${other.name} (${other.path})`];
+      if (isWithin(other.path, added.path)) return [`source ${other.name} (${other.path}) lies inside it`];
+      return [];
+    })
+    .map((fact) => `${fact}: files of both are recorded and processed twice, once for each source`);
+  return own.length === 0 ? warnings : [...warnings, `it holds this folder's own files, which are left out: ${own.join(", ")}`];
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  return real(inner).startsWith(real(outer).replace(/\/?$/, "/"));
+}

@@ -1,0 +1,20 @@
+import { versionsOf, type VersionRow } from "../db/history.ts";
+import { listJobs, type JobRow } from "../db/job-history.ts";
+import type { ControlContext } from "./context.ts";
+import { findFile, type FileRequest } from "./find-file.ts";
+
+export interface VersionWithJobs extends VersionRow {
+  /** Oldest first. */
+  readonly jobs: readonly JobRow[];
+}
+
+/** Beyond so many jobs of one file the oldest are left out. */
+const jobsMax = 10_000;
+
+/** All versions of a file, the first one first. Throws WrongUse for a path that is not on record. */
+export async function listVersions({ db }: ControlContext, request: FileRequest): Promise<readonly VersionWithJobs[]> {
+  const { locationId } = await findFile(db, request);
+  const versions = await versionsOf(db, locationId);
+  const jobs = await listJobs(db, { fileVersionIds: versions.map((version) => version.id), limit: jobsMax });
+  return versions.map((version) => ({ ...version, jobs: jobs.filter((job) => job.fileVersionId === version.id).toReversed() }));
+}

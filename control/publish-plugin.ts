@@ -1,0 +1,191 @@
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { basename, parse } from "node:path";
+import { lockPlugin } from "../bridge/environments.ts";
+import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
+import { insertAudit } from "../db/audit.ts";
+import { activateArtifact, insertArtifact, insertEnvironment, listPlugins, lockPluginName, type PluginSummary } from "../db/plugin.ts";
+import { transaction, type Queryable } from "../db/pool.ts";
+import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../db/routing-rule.ts";
+import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import type { PluginEnvironment, TopicConfig } from "../domain/plugin.ts";
+import { checkPattern } from "../domain/route.ts";
+import { backfill } from "./backfill.ts";
+import type { ControlContext } from "./context.ts";
+import { explainMissing, missingImports } from "./missing-imports.ts";
+import { storeTopics } from "./set-topic.ts";
+
+export interface PublishRequest {
+  /** The plugin's file. */
+  readonly file: string;
+  /** What its MANIFEST says unless given, else the file's stem. */
+  readonly name?: string | undefined;
+  /** What its MANIFEST says unless given, else the next whole number. */
+  readonly version?: string | undefined;
+  readonly topics?: TopicConfig | undefined;
+  /** Publishes also where the environment lacks something that is imported. */
+  readonly force: boolean;
+  /** Whether files on record that match get a job of this version. */
+  readonly backfill: boolean;
+  readonly tools: { readonly uv: string; readonly python: string };
+}
+
+export interface PublishedPlugin {
+  /** `reactivated`: an earlier version has just this content, and is the active one again. */
+  readonly outcome: "published" | "reactivated" | "unchanged";
+  readonly plugin: PluginSummary;
+  /** The version that was active before. */
+  readonly retired: string | null;
+  /** Patterns of the manifest that became rules, and those that ceased to be. */
+  readonly rulesAdded: readonly string[];
+  readonly rulesRemoved: readonly string[];
+  /** All rules that lead to the plugin now. */
+  readonly rules: readonly RuleRow[];
+  /** Topics whose place or mode was changed. */
+  readonly topicsSet: readonly string[];
+  /** Sentences. */
+  readonly warnings: readonly string[];
+  /** Present files that the plugin takes and that this version has not had. */
+  readonly matchingFiles: number;
+  readonly backfilled: number;
+}
+
+/**
+ * Publishes a plugin's file: reads its manifest by parsing, locks its dependencies, stores both under their hash, makes it the active
+ * version of its name and wires its patterns as rules, all in one transaction. Publishing the same content again changes nothing.
+ *
+ * Throws WrongUse for a file or name that can't be used, or a version that has other content; TerminalFailure of `readPlugin` and
+ * `lockPlugin`, and PLUGIN_IMPORT_MISSING.
+ */
+export async function publishPlugin({ db, actor }: ControlContext, request: PublishRequest): Promise<PublishedPlugin> {
+  const source = await readSource(request.file);
+  const parsed = await readPlugin({ python: request.tools.python, source, fileName: basename(request.file) });
+  const name = request.name ?? parsed.name ?? parse(request.file).name;
+  const wanted = request.version ?? parsed.version;
+  checkName(name, wanted);
+  parsed.manifest.patterns.forEach(requirePattern);
+  const environment = await lockPlugin({ uv: request.tools.uv, interpreter: request.tools.python, source });
+  const warnings = [...parsed.notices, ...refuseMissingImports(parsed, environment, request.force), ...unknownTopics(parsed, request.topics)];
+  const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
+
+  return transaction(db, async (tx) => {
+    await lockPluginName(tx, name);
+    const versions = await listPlugins(tx, name);
+    const before = versions.find((version) => version.state === "ACTIVE");
+    const same = findSame(versions, artifactHash, name, wanted);
+    const outcome = same === undefined ? "published" : same.id === before?.id ? "unchanged" : "reactivated";
+    const version = same?.version ?? wanted ?? nextVersion(versions);
+    let pluginId = same?.id;
+    if (pluginId === undefined) {
+      await insertEnvironment(tx, environment);
+      const artifact = { name, version, artifactHash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
+      pluginId = await insertArtifact(tx, { ...artifact, publisher: actor });
+    }
+    if (outcome !== "unchanged") await activateArtifact(tx, name, pluginId);
+    const rules = await replaceManifestRules(tx, name, parsed.manifest.patterns);
+    const topicsSet = await storeTopics(tx, actor, name, request.topics ?? new Map());
+    const wired = { rulesAdded: rules.added, rulesRemoved: rules.removed };
+    if (outcome !== "unchanged" || rules.added.length > 0 || rules.removed.length > 0) {
+      const detail = { artifactHash, environmentHash: environment.hash, retired: before?.version ?? null, ...wired };
+      await insertAudit(tx, { actor, action: outcome === "published" ? "plugin.publish" : "plugin.activate", subject: `${name}@${version}`, detail });
+    }
+    const retired = outcome === "unchanged" ? null : (before?.version ?? null);
+    return { outcome, retired, ...wired, topicsSet, warnings, ...(await describe(tx, name, pluginId, request.backfill)) };
+  });
+}
+
+/** Postgres keeps up to 1 GB in a value; a plugin beyond this is surely something else. Bytes. */
+const sourceBytesMax = 4 * 1024 * 1024;
+
+async function readSource(file: string): Promise<string> {
+  let content: Buffer;
+  try {
+    content = await readFile(file);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOENT") throw new WrongUse(`there is no file ${file}`, "Give the path of the plugin's Python file");
+    if (code === "EISDIR") throw new WrongUse(`${file} is a folder`, "Give the path of the plugin's Python file");
+    throw new WrongUse(`${file} can't be read: ${messageOf(error)}`);
+  }
+  if (content.length > sourceBytesMax) throw new WrongUse(`${file} has ${content.length} bytes, and a plugin has ${sourceBytesMax} at most`);
+  const text = decode(content, file);
+  if (text.includes("\0")) throw new WrongUse(`${file} holds a NUL character, which Python and the record refuse`);
+  return text;
+}
+
+function decode(content: Buffer, file: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    throw new WrongUse(`${file} is not UTF-8 text`, "Save it as UTF-8");
+  }
+}
+
+function checkName(name: string, version: string | undefined): void {
+  if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$/.test(name)) {
+    throw new WrongUse(`"${name}" can't be the name of a plugin`, "Give one with --name: letters, digits, _, - and ., 100 at most");
+  }
+  if (version !== undefined && !/^[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}$/.test(version)) {
+    throw new WrongUse(`"${version}" can't be a version`, "Use letters, digits, _, ., + and -, 63 at most, with a letter or digit first");
+  }
+}
+
+function requirePattern(pattern: string): void {
+  try {
+    checkPattern(pattern);
+  } catch (error) {
+    throw new WrongUse(`the plugin's MANIFEST has a pattern that is none, ${JSON.stringify(pattern)}: ${messageOf(error)}`);
+  }
+}
+
+function refuseMissingImports(parsed: ParsedPlugin, environment: PluginEnvironment, force: boolean): readonly string[] {
+  const missing = missingImports(parsed.imports, environment.lockfile);
+  if (missing.length === 0) return [];
+  const { message, hint } = explainMissing(missing, parsed.hasDependencies);
+  // A package may have another name than its modules, so what a plugin declares itself is only doubted.
+  if (force || parsed.hasDependencies) return [`${message}. ${hint}`];
+  throw new TerminalFailure({
+    code: "PLUGIN_IMPORT_MISSING",
+    message,
+    hint: `${hint}\nor publish it as it is, with --force`,
+    data: { imports: missing },
+  });
+}
+
+function unknownTopics(parsed: ParsedPlugin, topics: TopicConfig = new Map()): readonly string[] {
+  const known = new Set([parsed.manifest.topic, ...parsed.publishes]);
+  return [...topics.keys()]
+    .filter((output) => !known.has(output))
+    .map((output) => `the plugin's code does not name the topic ${output}; it names ${[...known].join(", ")}`);
+}
+
+/** The version on record with this very content, or undefined where there is something new to store. */
+function findSame(versions: readonly PluginSummary[], artifactHash: string, name: string, wanted: string | undefined): PluginSummary | undefined {
+  if (wanted === undefined) {
+    const same = versions.filter((version) => version.artifactHash === artifactHash);
+    return same.find((version) => version.state === "ACTIVE") ?? same[0];
+  }
+  const taken = versions.find((version) => version.version === wanted);
+  if (taken === undefined || taken.artifactHash === artifactHash) return taken;
+  throw new WrongUse(
+    `${name} ${wanted} is published with other content, and a published version never changes`,
+    `Publish it under another version; ${nextVersion(versions)} is free`,
+  );
+}
+
+function nextVersion(versions: readonly PluginSummary[]): string {
+  const numbers = versions.map((version) => version.version).filter((version) => /^\d{1,9}$/.test(version));
+  return String(Math.max(0, ...numbers.map(Number)) + 1);
+}
+
+async function describe(
+  tx: Queryable,
+  name: string,
+  pluginId: string,
+  insert: boolean,
+): Promise<Pick<PublishedPlugin, "plugin" | "rules" | "matchingFiles" | "backfilled">> {
+  const plugin = (await listPlugins(tx, name)).find((version) => version.id === pluginId)!;
+  const rules = (await listRules(tx)).filter((rule) => rule.pluginName === name);
+  const matchingFiles = await backfill(tx, { pluginId, rules: await activeRules(tx), insert });
+  return { plugin, rules, matchingFiles, backfilled: insert ? matchingFiles : 0 };
+}

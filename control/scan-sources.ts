@@ -1,0 +1,205 @@
+import { setTimeout } from "node:timers/promises";
+import type { Client, WorkflowHandle } from "@temporalio/client";
+import { listJobs, type JobRow } from "../db/job-history.ts";
+import { countWork, lastEndedScan, serverTime, totalScans, type ScanTotals, type WorkCount } from "../db/overview.ts";
+import type { Database } from "../db/pool.ts";
+import { listSources, type Source } from "../db/source-root.ts";
+import { messageOf, ServiceUnreachable, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import { scanWorkflowId, signals, taskQueue, workflowTypes } from "../workflows/names.ts";
+import { findSource, noSourceHint } from "./find-source.ts";
+import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";
+
+export interface ScanRequest {
+  /** All active sources unless given. */
+  readonly source?: string | undefined;
+  /** Whether to return only when every file has settled and every job that follows has ended. */
+  readonly wait: boolean;
+  /** How long to wait at most; for ever where null. Milliseconds. */
+  readonly timeoutMs: number | null;
+}
+
+export interface ScanContext {
+  readonly db: Database;
+  readonly temporal: Client;
+  readonly signal: AbortSignal;
+  /** Told at every change. */
+  readonly onProgress: (progress: ScanProgress) => void;
+}
+
+export type ScanProgress = { readonly step: "scanning"; readonly sources: readonly string[] } | ({ readonly step: "processing" } & WorkCount);
+
+export interface ScanOutcome {
+  readonly sources: readonly (ScanTotals & { readonly source: string })[];
+  readonly work: WorkCount;
+  /** Jobs of these sources that failed since the scan began, newest first; 1,000 at most. */
+  readonly failed: readonly JobRow[];
+  /** Why there was nothing to do, or less than a person may expect. */
+  readonly trouble: RoutingTrouble | null;
+}
+
+const failedMax = 1_000;
+
+/**
+ * Scans sources through Temporal, where the running system does it, and waits for what follows where asked for.
+ * Throws WrongUse for no source or an unknown or paused one, ServiceUnreachable where no worker runs, TerminalFailure SCAN_FAILED and
+ * SCAN_TIMEOUT.
+ */
+export async function scanSources(context: ScanContext, request: ScanRequest): Promise<ScanOutcome> {
+  const { db } = context;
+  const sources = await chooseSources(db, request.source);
+  const sourceIds = sources.map((source) => source.id);
+  const before = await Promise.all(sources.map(async (source) => ({ source, lastScan: await lastEndedScan(db, source.id) })));
+  const since = await serverTime(db);
+  await requireWorker(context.temporal);
+  const limited = withTimeout(context, request.timeoutMs);
+  try {
+    context.onProgress({ step: "scanning", sources: sources.map((source) => source.name) });
+    await runScans(limited, sources, request.wait);
+    if (request.wait) await waitForWork(limited, sources, since);
+  } catch (error) {
+    if (context.signal.aborted || !limited.signal.aborted) throw error;
+    throw timedOut(await countWork(db, sourceIds, since), request.timeoutMs!);
+  }
+  const totals = await Promise.all(
+    before.map(async ({ source, lastScan }) => ({ source: source.name, ...(await totalScans(db, source.id, lastScan)) })),
+  );
+  return {
+    sources: totals,
+    work: await countWork(db, sourceIds, since),
+    failed: await listJobs(db, { states: ["FAILED"], sourceIds, finishedSince: since, limit: failedMax }),
+    trouble: explainRouting(await surveyRouting({ db }, sourceIds)),
+  };
+}
+
+/** The sources that a request means. Throws WrongUse. */
+export async function chooseSources(db: Database, name: string | undefined): Promise<readonly Source[]> {
+  if (name !== undefined) {
+    const source = await findSource(db, name);
+    if (source.state === "ACTIVE") return [source];
+    throw new WrongUse(`source ${name} is paused`, `casparian source resume ${name}`);
+  }
+  const sources = await listSources(db);
+  if (sources.length === 0) throw new WrongUse("there is no source to scan", noSourceHint);
+  const active = sources.filter((source) => source.state === "ACTIVE");
+  if (active.length === 0) throw new WrongUse("every source is paused", `casparian source resume ${sources[0]!.name}`);
+  return active;
+}
+
+/** A request that nobody answers would wait for ever; a worker that is just starting is waited for. */
+async function requireWorker(client: Client): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while ((await countWorkers(client)) === 0) {
+    if (Date.now() > deadline) {
+      throw new ServiceUnreachable({
+        message: `no worker runs for the task queue ${taskQueue} of namespace ${client.options.namespace}`,
+        hint: "Start one: casparian worker, or casparian start",
+      });
+    }
+    await setTimeout(200);
+  }
+}
+
+/** Workers that have asked this Temporal server for work lately. */
+export async function countWorkers(client: Client): Promise<number> {
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueue },
+    // Workflow tasks; one worker polls for both kinds.
+    taskQueueType: 1,
+  });
+  return pollers?.length ?? 0;
+}
+
+function withTimeout(context: ScanContext, timeoutMs: number | null): ScanContext {
+  if (timeoutMs === null) return context;
+  return { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]) };
+}
+
+async function runScans({ temporal, signal }: ScanContext, sources: readonly Source[], waitUntilSettled: boolean): Promise<void> {
+  const scans = sources.map(async ({ name }) => {
+    const handle = await temporal.workflow.signalWithStart(workflowTypes.scanSource, {
+      workflowId: scanWorkflowId(name),
+      taskQueue,
+      args: [{ source: name, waitUntilSettled }],
+      signal: signals.hint,
+      // A scan that is under way takes this for a request to look at everything again.
+      signalArgs: [undefined],
+    });
+    const result = resultOf(name, handle, signal);
+    await (waitUntilSettled ? result : Promise.race([result, scannedOnce(handle, signal)]));
+  });
+  // All of them are heard before the first failure is told, so that none goes on unheard.
+  await Promise.allSettled(scans);
+  await Promise.all(scans);
+}
+
+/**
+ * A scan that was under way may be waiting for files to settle, which the one who doesn't wait is not interested in. The query is answered
+ * after our signal was heard, so "waiting" means that everything was looked at since.
+ */
+async function scannedOnce(handle: WorkflowHandle, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await setTimeout(pollMs, undefined, { signal });
+    // Once the workflow has ended its result decides.
+    const progress = await handle.query<{ readonly doing: string }>("progress").catch(() => null);
+    if (progress?.doing === "waiting for files to settle") return;
+  }
+}
+
+async function resultOf(source: string, handle: WorkflowHandle, signal: AbortSignal): Promise<void> {
+  try {
+    await untilAborted(handle.result(), signal);
+  } catch (error) {
+    if (signal.aborted) throw error;
+    const cause = deepest(error);
+    throw new TerminalFailure({
+      code: "SCAN_FAILED",
+      message: `source ${source} could not be scanned: ${messageOf(cause)}`,
+      hint: "casparian doctor looks at every source; casparian source list shows the last scans",
+      cause: error,
+    });
+  }
+}
+
+/** Temporal wraps a failure once for the workflow and once for the activity; the innermost one has the words. */
+function deepest(error: unknown): unknown {
+  let inner = error;
+  while (inner instanceof Error && inner.cause !== undefined) inner = inner.cause;
+  return inner;
+}
+
+/** Often enough for a person, and cheap: three counts over indexes. Milliseconds. */
+const pollMs = 200;
+
+async function waitForWork(context: ScanContext, sources: readonly Source[], since: Date): Promise<void> {
+  const sourceIds = sources.map((source) => source.id);
+  for (;;) {
+    const work = await countWork(context.db, sourceIds, since);
+    context.onProgress({ step: "processing", ...work });
+    const unfinished = work.unplanned + work.queued + work.running;
+    if (unfinished === 0 && work.unsettled === 0) return;
+    // A scan that had begun without being asked to wait has ended before everything settled.
+    if (unfinished === 0) await runScans(context, sources, true);
+    await setTimeout(pollMs, undefined, { signal: context.signal });
+  }
+}
+
+function timedOut(work: WorkCount, timeoutMs: number): TerminalFailure {
+  const { unsettled, unplanned, queued, running } = work;
+  return new TerminalFailure({
+    code: "SCAN_TIMEOUT",
+    message:
+      `not done after ${timeoutMs / 1000} s: ${unsettled} files have not settled, ` +
+      `${unplanned} versions are not planned, ${queued} jobs are queued and ${running} running`,
+    hint: "What runs goes on; casparian jobs list shows it",
+    data: { unsettled, unplanned, queued, running },
+  });
+}
+
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return Promise.race([
+    promise,
+    new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true })),
+  ]);
+}

@@ -1,0 +1,75 @@
+import type { FileStat, FileVersion } from "../domain/file-version.ts";
+import { fromStatRow, toStatArrays, type StatRow } from "./file-stat.ts";
+import type { Queryable } from "./pool.ts";
+
+interface VersionRow extends StatRow, Omit<FileVersion, "stat"> {}
+
+/** Null where there is no such version. */
+export async function loadFileVersion(db: Queryable, id: string): Promise<FileVersion | null> {
+  const { rows } = await db.query<VersionRow>(
+    `select v.id, v.location_id as "locationId", s.id as "sourceId", s.name as "sourceName", s.path as "sourcePath",
+       l.rel_path as "relPath", v.sequence, v.content_hash as "contentHash", v.detected_at as "detectedAt",
+       v.size_bytes, v.mtime_ns, v.ctime_ns, v.inode
+     from cf_file_version v
+     join cf_file_location l on l.id = v.location_id
+     join cf_source_root s on s.id = l.source_id
+     where v.id = $1`,
+    [id],
+  );
+  const [row] = rows;
+  if (row === undefined) return null;
+  const { size_bytes, mtime_ns, ctime_ns, inode, ...version } = row;
+  return { ...version, stat: fromStatRow({ size_bytes, mtime_ns, ctime_ns, inode }) };
+}
+
+export interface HashedFile {
+  readonly relPath: string;
+  /** SHA-256, hex. */
+  readonly hash: string;
+  readonly stat: FileStat;
+}
+
+/**
+ * Records what was hashed, in one statement and so in one transaction: locations, versions, their outbox rows; what waited or could not
+ * be read no longer does. Returns the paths that have a new version.
+ *
+ * A version is made where the content differs from the location's newest version, so A → B → A is three versions. A touched file, and
+ * a vanished one that is back with the content of its newest version, make none: the location takes the new stat and is present, and
+ * which bytes each job read is as certain as before.
+ */
+export async function recordVersions(db: Queryable, sourceId: string, files: readonly HashedFile[]): Promise<ReadonlySet<string>> {
+  const { rows } = await db.query<{ rel_path: string }>(
+    `with hashed as (
+       select * from unnest($2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+         as hashed (rel_path, content_hash, size_bytes, mtime_ns, ctime_ns, inode)
+     ), location as (
+       insert into cf_file_location (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode)
+       select $1, rel_path, size_bytes, mtime_ns, ctime_ns, inode from hashed
+       on conflict (source_id, cf_path_key(rel_path)) do update
+       set state = 'PRESENT', vanished_at = null, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
+         ctime_ns = excluded.ctime_ns, inode = excluded.inode
+       returning id, rel_path
+     ), version as (
+       insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at)
+       select l.id, coalesce(newest.sequence, 0) + 1, h.content_hash, h.size_bytes, h.mtime_ns, h.ctime_ns, h.inode,
+         'epoch'::timestamptz + h.mtime_ns / 1000 * interval '1 microsecond'
+       from hashed h
+       join location l using (rel_path)
+       left join lateral (
+         select sequence, content_hash from cf_file_version where location_id = l.id order by sequence desc limit 1
+       ) newest on true
+       where newest.content_hash is distinct from h.content_hash
+       returning id, location_id
+     ), outbox as (
+       insert into cf_outbox (file_version_id, reason) select id, 'NEW' from version
+     ), settled as (
+       delete from cf_scan_pending p using hashed h where p.source_id = $1 and cf_path_key(p.rel_path) = cf_path_key(h.rel_path)
+     ), readable as (
+       delete from cf_scan_finding f using hashed h
+       where f.source_id = $1 and f.kind = 'UNREADABLE' and cf_path_key(f.rel_path) = cf_path_key(h.rel_path)
+     )
+     select l.rel_path from location l join version v on v.location_id = l.id`,
+    [sourceId, files.map((file) => file.relPath), files.map((file) => file.hash), ...toStatArrays(files.map((file) => file.stat))],
+  );
+  return new Set(rows.map((row) => row.rel_path));
+}

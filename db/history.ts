@@ -1,0 +1,159 @@
+import type { Queryable } from "./pool.ts";
+import type { JobState } from "../domain/job-state.ts";
+
+/** A file of a source with its newest version. */
+export interface FileRow {
+  readonly locationId: string;
+  readonly source: string;
+  readonly sourceId: string;
+  /** Below the source's root. */
+  readonly path: string;
+  readonly state: "PRESENT" | "VANISHED";
+  readonly versions: number;
+  readonly versionId: string;
+  readonly sizeBytes: number;
+  readonly contentHash: string;
+  readonly detectedAt: Date;
+  /** The newest version's jobs, by state. */
+  readonly jobs: Readonly<Partial<Record<JobState, number>>>;
+}
+
+export interface FileFilter {
+  readonly sourceIds?: readonly string[] | undefined;
+  readonly state?: "PRESENT" | "VANISHED" | undefined;
+  /** Only files after this one, for the next page. */
+  readonly afterId?: string | undefined;
+  readonly limit: number;
+}
+
+/** Files on record, in the order in which they were found first. */
+export async function listFiles(db: Queryable, filter: FileFilter): Promise<readonly FileRow[]> {
+  const { rows } = await db.query<FileRow>(
+    `select l.id as "locationId", s.name as source, s.id as "sourceId", l.rel_path as path, l.state, v.sequence as versions,
+       v.id as "versionId", v.size_bytes::float8 as "sizeBytes", v.content_hash as "contentHash", v.detected_at as "detectedAt",
+       coalesce((select jsonb_object_agg(state, n) from
+         (select state, count(*) as n from cf_processing_job j where j.file_version_id = v.id group by state) as counted), '{}') as jobs
+     from cf_file_location l
+     join cf_source_root s on s.id = l.source_id
+     join lateral (select * from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
+     where ($1::bigint[] is null or s.id = any ($1)) and ($2::text is null or l.state = $2) and ($3::bigint is null or l.id > $3)
+       and s.state <> 'REMOVED'
+     order by l.id limit $4`,
+    [filter.sourceIds ?? null, filter.state ?? null, filter.afterId ?? null, filter.limit],
+  );
+  return rows;
+}
+
+/** A file that is there, with the newest version of its content. */
+export interface PresentFile {
+  readonly locationId: string;
+  readonly sourceId: string;
+  readonly path: string;
+  readonly versionId: string;
+}
+
+export interface PresentFilter {
+  readonly sourceIds?: readonly string[] | undefined;
+  /** Only files whose newest version has no job of this artifact. */
+  readonly withoutJobOf?: string | undefined;
+  readonly afterId?: string | undefined;
+  readonly limit: number;
+}
+
+/** Present files of sources in use, page by page. */
+export async function presentFiles(db: Queryable, page: PresentFilter): Promise<readonly PresentFile[]> {
+  const { rows } = await db.query<PresentFile>(
+    `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, v.id as "versionId"
+     from cf_file_location l
+     join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
+     join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
+     where l.state = 'PRESENT' and ($2::bigint is null or l.id > $2)
+       and ($1::bigint is null or not exists (select from cf_processing_job j where j.file_version_id = v.id and j.plugin_id = $1))
+       and ($4::bigint[] is null or s.id = any ($4))
+     order by l.id limit $3`,
+    [page.withoutJobOf ?? null, page.afterId ?? null, page.limit, page.sourceIds ?? null],
+  );
+  return rows;
+}
+
+/** One version with the file that it is a version of. */
+export interface VersionRow {
+  readonly id: string;
+  readonly sequence: number;
+  readonly contentHash: string;
+  readonly sizeBytes: number;
+  readonly modifiedAt: Date;
+  readonly detectedAt: Date;
+  readonly locationId: string;
+  readonly source: string;
+  readonly sourceId: string;
+  /** The source's root folder. */
+  readonly root: string;
+  readonly path: string;
+  readonly state: "PRESENT" | "VANISHED";
+  readonly vanishedAt: Date | null;
+}
+
+/** All versions of one file, the first one first. */
+export async function versionsOf(db: Queryable, locationId: string): Promise<readonly VersionRow[]> {
+  return selectVersions(db, "l.id = $1", [locationId]);
+}
+
+export async function findVersion(db: Queryable, versionId: string): Promise<VersionRow | null> {
+  const [version] = await selectVersions(db, "v.id = $1", [versionId]);
+  return version ?? null;
+}
+
+/** Versions with this content, at whatever path: by file and sequence. */
+export async function versionsByHash(db: Queryable, contentHash: string): Promise<readonly VersionRow[]> {
+  return selectVersions(db, "v.content_hash = $1", [contentHash]);
+}
+
+async function selectVersions(db: Queryable, condition: string, values: readonly unknown[]): Promise<readonly VersionRow[]> {
+  const { rows } = await db.query<VersionRow>(
+    `select v.id, v.sequence, v.content_hash as "contentHash", v.size_bytes::float8 as "sizeBytes", v.modified_at as "modifiedAt",
+       v.detected_at as "detectedAt", l.id as "locationId", s.name as source, s.id as "sourceId", s.path as root, l.rel_path as path,
+       l.state, l.vanished_at as "vanishedAt"
+     from cf_file_version v
+     join cf_file_location l on l.id = v.location_id
+     join cf_source_root s on s.id = l.source_id
+     where ${condition} order by l.id, v.sequence`,
+    [...values],
+  );
+  return rows;
+}
+
+export interface LocationRow {
+  readonly locationId: string;
+  readonly source: string;
+  readonly path: string;
+}
+
+/** Files with this path below their root, or with this absolute path; of sources in use before those of removed ones. */
+export async function findLocations(
+  db: Queryable,
+  wanted: { readonly path: string; readonly absolutePath: string; readonly source?: string | undefined },
+): Promise<readonly LocationRow[]> {
+  const { rows } = await db.query<LocationRow>(
+    `select l.id as "locationId", s.name as source, l.rel_path as path
+     from cf_file_location l join cf_source_root s on s.id = l.source_id
+     where ($3::text is null or s.name = $3)
+       and (cf_path_key(l.rel_path) = cf_path_key($1)
+         or starts_with($2, rtrim(s.path, '/') || '/')
+           and cf_path_key(l.rel_path) = cf_path_key(substr($2, length(rtrim(s.path, '/')) + 2)))
+     order by s.state = 'REMOVED', l.id`,
+    [wanted.path, wanted.absolutePath, wanted.source ?? null],
+  );
+  return rows;
+}
+
+/** Paths that end like the given one: what a person may have meant. At most 5. */
+export async function pathsLike(db: Queryable, name: string): Promise<readonly LocationRow[]> {
+  const { rows } = await db.query<LocationRow>(
+    `select l.id as "locationId", s.name as source, l.rel_path as path
+     from cf_file_location l join cf_source_root s on s.id = l.source_id
+     where strpos(lower(l.rel_path), lower($1)) > 0 order by length(l.rel_path), l.id limit 5`,
+    [name],
+  );
+  return rows;
+}

@@ -1,0 +1,172 @@
+import type { JobState } from "../domain/job-state.ts";
+import type { PluginState } from "../domain/plugin.ts";
+import type { SinkMode } from "../domain/topic.ts";
+import type { AttemptOutcome } from "./job.ts";
+import type { LogEntry } from "./job-log.ts";
+import type { Queryable } from "./pool.ts";
+
+/** A job with the file version that it reads and the artifact that it runs. */
+export interface JobRow {
+  readonly id: string;
+  readonly state: JobState;
+  readonly plugin: string;
+  readonly pluginVersion: string;
+  readonly pluginId: string;
+  readonly pluginState: PluginState;
+  readonly artifactHash: string;
+  readonly environmentHash: string;
+  readonly source: string;
+  readonly sourceId: string;
+  /** Below the source's root. */
+  readonly path: string;
+  readonly fileVersionId: string;
+  readonly sequence: number;
+  readonly contentHash: string;
+  readonly priority: number;
+  readonly attempt: number;
+  readonly queuedAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+  /** Rows that readers can see; 0 before the commit. */
+  readonly rowsCommitted: number;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+  readonly errorHint: string | null;
+}
+
+export interface JobFilter {
+  readonly states?: readonly JobState[] | undefined;
+  readonly plugin?: string | undefined;
+  readonly sourceIds?: readonly string[] | undefined;
+  readonly ids?: readonly string[] | undefined;
+  readonly fileVersionIds?: readonly string[] | undefined;
+  /** Only jobs that ended since then. */
+  readonly finishedSince?: Date | undefined;
+  /** Only jobs before this one, for the next page. */
+  readonly beforeId?: string | undefined;
+  readonly limit: number;
+}
+
+/** Jobs that fit the filter, newest first. */
+export async function listJobs(db: Queryable, filter: JobFilter): Promise<readonly JobRow[]> {
+  const { rows } = await db.query<JobRow>(
+    `select j.id, j.state, j.plugin_name as plugin, p.version as "pluginVersion", p.id as "pluginId", p.state as "pluginState",
+       p.artifact_hash as "artifactHash", p.environment_hash as "environmentHash",
+       s.name as source, s.id as "sourceId", l.rel_path as path, v.id as "fileVersionId", v.sequence, v.content_hash as "contentHash",
+       j.priority, j.attempt, j.queued_at as "queuedAt", j.started_at as "startedAt", j.finished_at as "finishedAt",
+       coalesce((select sum(o.rows_written) from cf_job_output o where o.job_id = j.id and o.state = 'COMMITTED'), 0)::float8 as "rowsCommitted",
+       j.error_code as "errorCode", j.error_message as "errorMessage", j.error_hint as "errorHint"
+     from cf_processing_job j
+     join cf_plugin_manifest p on p.id = j.plugin_id
+     join cf_file_version v on v.id = j.file_version_id
+     join cf_file_location l on l.id = v.location_id
+     join cf_source_root s on s.id = l.source_id
+     where ($1::text[] is null or j.state = any ($1)) and ($2::text is null or j.plugin_name = $2)
+       and ($3::bigint[] is null or s.id = any ($3)) and ($4::bigint[] is null or j.id = any ($4))
+       and ($5::bigint[] is null or j.file_version_id = any ($5)) and ($6::timestamptz is null or j.finished_at >= $6)
+       and ($7::bigint is null or j.id < $7)
+     order by j.id desc limit $8`,
+    [
+      filter.states ?? null,
+      filter.plugin ?? null,
+      filter.sourceIds ?? null,
+      filter.ids ?? null,
+      filter.fileVersionIds ?? null,
+      filter.finishedSince ?? null,
+      filter.beforeId ?? null,
+      filter.limit,
+    ],
+  );
+  return rows;
+}
+
+export interface AttemptRow {
+  readonly attempt: number;
+  /** The process that ran it, as it names itself. */
+  readonly worker: string;
+  readonly startedAt: Date;
+  readonly finishedAt: Date | null;
+  /** Null while it runs. */
+  readonly outcome: AttemptOutcome | null;
+  readonly peakMemoryBytes: number | null;
+  readonly errorCode: string | null;
+  readonly errorMessage: string | null;
+}
+
+/** A job's attempts, the first one first. */
+export async function attemptsOf(db: Queryable, jobId: string): Promise<readonly AttemptRow[]> {
+  const { rows } = await db.query<AttemptRow>(
+    `select attempt, worker, started_at as "startedAt", finished_at as "finishedAt", outcome, peak_memory_bytes::float8 as "peakMemoryBytes",
+       error_code as "errorCode", error_message as "errorMessage"
+     from cf_job_attempt where job_id = $1 order by attempt`,
+    [jobId],
+  );
+  return rows;
+}
+
+/** One line of the ledger, as people read it. */
+export interface OutputRow {
+  readonly jobId: string;
+  readonly attempt: number;
+  readonly output: string;
+  readonly uri: string;
+  readonly mode: SinkMode;
+  readonly state: "STAGED" | "COMMITTED" | "DISCARDED";
+  readonly rowsSent: number;
+  readonly rowsReceived: number;
+  readonly rowsWritten: number;
+  readonly rowsQuarantined: number;
+  readonly rowsReadBack: number;
+  readonly sizeBytes: number;
+  readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
+  /** Where the rows are, or were to be. */
+  readonly target: string;
+  readonly committedAt: Date | null;
+}
+
+/** What these jobs' attempts have put out, by job, attempt and name. */
+export async function outputsOf(db: Queryable, jobIds: readonly string[]): Promise<readonly OutputRow[]> {
+  return selectOutputs(db, "where job_id = any ($1::bigint[]) order by cf_job_output.job_id, attempt, output_name", jobIds);
+}
+
+/** The outputs whose rows are in this target, or in a part or a folder of it. */
+export async function outputsAt(db: Queryable, target: string): Promise<readonly OutputRow[]> {
+  return selectOutputs(
+    db,
+    "where target = any ($1) or starts_with(target, ($1)[1] || '/') order by cf_job_output.job_id, attempt, output_name",
+    [
+      target,
+      // A result in several parts is a folder: its target is the parent of the file that a reader holds.
+      target.replace(/\/[^/]*$/, ""),
+    ],
+  );
+}
+
+async function selectOutputs(db: Queryable, tail: string, values: readonly string[]): Promise<readonly OutputRow[]> {
+  const { rows } = await db.query<OutputRow>(
+    `select job_id as "jobId", attempt, output_name as output, sink_uri as uri, mode, state, rows_sent::float8 as "rowsSent",
+       rows_received::float8 as "rowsReceived", rows_written::float8 as "rowsWritten", rows_quarantined::float8 as "rowsQuarantined",
+       rows_read_back::float8 as "rowsReadBack", size_bytes::float8 as "sizeBytes", columns, target, committed_at as "committedAt"
+     from cf_job_output ${tail}`,
+    [values],
+  );
+  return rows;
+}
+
+export interface LogRow extends LogEntry {
+  readonly attempt: number;
+}
+
+/** What a job's plugin wrote, in order: of one attempt, or of all; of one stream, or of all. */
+export async function logOf(
+  db: Queryable,
+  jobId: string,
+  filter: { readonly attempt?: number | undefined; readonly stream?: string | undefined },
+): Promise<readonly LogRow[]> {
+  const { rows } = await db.query<LogRow>(
+    `select attempt, stream, logged_at as at, text from cf_job_log
+     where job_id = $1 and ($2::int is null or attempt = $2) and ($3::text is null or stream = $3) order by attempt, sequence`,
+    [jobId, filter.attempt ?? null, filter.stream ?? null],
+  );
+  return rows;
+}

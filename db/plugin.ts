@@ -1,0 +1,92 @@
+import { TerminalFailure } from "../domain/failure.ts";
+import type { PluginArtifact, PluginEnvironment, PluginManifest, PluginState } from "../domain/plugin.ts";
+import type { Queryable } from "./pool.ts";
+
+/** An artifact as lists show it, without its code. */
+export interface PluginSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly version: string;
+  readonly state: PluginState;
+  readonly artifactHash: string;
+  readonly environmentHash: string;
+  readonly manifest: PluginManifest;
+  /** `user@host`. */
+  readonly publisher: string;
+  readonly publishedAt: Date;
+}
+
+/** The artifact with its locked environment. Throws TerminalFailure UNKNOWN_PLUGIN. */
+export async function loadArtifact(db: Queryable, pluginId: string): Promise<PluginArtifact & { readonly environment: PluginEnvironment }> {
+  const { rows } = await db.query<PluginArtifact & PluginEnvironment>(
+    `select p.id, p.name, p.version, p.artifact_hash as "artifactHash", p.source_code as "sourceCode", p.manifest,
+       p.environment_hash as "environmentHash", p.state, e.hash, e.lockfile, e.python
+     from cf_plugin_manifest p join cf_plugin_environment e on e.hash = p.environment_hash where p.id = $1`,
+    [pluginId],
+  );
+  const [row] = rows;
+  if (row === undefined) throw new TerminalFailure({ code: "UNKNOWN_PLUGIN", message: `plugin ${pluginId} is not in the record` });
+  const { hash, lockfile, python, ...artifact } = row;
+  return { ...artifact, environment: { hash, lockfile, python } };
+}
+
+/** Throws TerminalFailure UNKNOWN_ENVIRONMENT. */
+export async function loadEnvironment(db: Queryable, hash: string): Promise<PluginEnvironment> {
+  const { rows } = await db.query<PluginEnvironment>("select hash, lockfile, python from cf_plugin_environment where hash = $1", [hash]);
+  if (rows[0] === undefined) {
+    throw new TerminalFailure({ code: "UNKNOWN_ENVIRONMENT", message: `environment ${hash} is not in the record` });
+  }
+  return rows[0];
+}
+
+/** All artifacts, or those of one name: by name, newest first. */
+export async function listPlugins(db: Queryable, name: string | null): Promise<readonly PluginSummary[]> {
+  const { rows } = await db.query<PluginSummary>(
+    `select id, name, version, state, artifact_hash as "artifactHash", environment_hash as "environmentHash", manifest, publisher,
+       published_at as "publishedAt"
+     from cf_plugin_manifest where $1::text is null or name = $1 order by name, cf_plugin_manifest.id desc`,
+    [name],
+  );
+  return rows;
+}
+
+/** Lets one transaction at a time publish or activate under this name. */
+export async function lockPluginName(tx: Queryable, name: string): Promise<void> {
+  await tx.query("select pg_advisory_xact_lock(hashtext('casparian plugin'), hashtext($1))", [name]);
+}
+
+/** Stores an environment under its hash; one that is there already stays. */
+export async function insertEnvironment(db: Queryable, environment: PluginEnvironment): Promise<void> {
+  await db.query("insert into cf_plugin_environment (hash, lockfile, python) values ($1, $2, $3) on conflict (hash) do nothing", [
+    environment.hash,
+    environment.lockfile,
+    environment.python,
+  ]);
+}
+
+export type NewArtifact = Omit<PluginArtifact, "id" | "state"> & { readonly publisher: string };
+
+/** Stores a new artifact as STAGED and returns its id; `activateArtifact` lets it take files. */
+export async function insertArtifact(db: Queryable, artifact: NewArtifact): Promise<string> {
+  const { rows } = await db.query<{ id: string }>(
+    `insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher)
+     values ($1, $2, $3, $4, $5, $6, 'STAGED', $7) returning id`,
+    [
+      artifact.name,
+      artifact.version,
+      artifact.artifactHash,
+      artifact.sourceCode,
+      JSON.stringify(artifact.manifest),
+      artifact.environmentHash,
+      artifact.publisher,
+    ],
+  );
+  return rows[0]!.id;
+}
+
+/** Makes this artifact the active one of its name, and retires the one that was. */
+export async function activateArtifact(tx: Queryable, name: string, pluginId: string): Promise<void> {
+  // Two statements in this order, because the record allows one active artifact of a name at any moment.
+  await tx.query("update cf_plugin_manifest set state = 'RETIRED' where name = $1 and state = 'ACTIVE' and id <> $2", [name, pluginId]);
+  await tx.query("update cf_plugin_manifest set state = 'ACTIVE' where id = $1 and state <> 'ACTIVE'", [pluginId]);
+}

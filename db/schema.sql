@@ -1,0 +1,396 @@
+CREATE OR REPLACE FUNCTION public.cf_job_transition()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (new.file_version_id, new.plugin_id, new.plugin_name) is distinct from (old.file_version_id, old.plugin_id, old.plugin_name) then
+    raise exception 'job % refers to one file version and one artifact for ever', old.id using errcode = 'restrict_violation';
+  end if;
+  if new.state = old.state then return new; end if;
+  -- In parentheses, or the first `then` would end the condition.
+  if not (case old.state
+    when 'QUEUED' then new.state in ('RUNNING', 'FAILED', 'CANCELLED', 'SUPERSEDED', 'SKIPPED', 'HELD')
+    when 'RUNNING' then new.state in ('QUEUED', 'COMPLETED', 'PARTIAL', 'FAILED', 'CANCELLED', 'SUPERSEDED')
+    when 'FAILED' then new.state = 'QUEUED'
+    when 'CANCELLED' then new.state = 'QUEUED'
+    when 'SUPERSEDED' then new.state = 'QUEUED'
+    when 'HELD' then new.state in ('QUEUED', 'CANCELLED')
+    else false
+  end) then
+    raise exception 'job % cannot go from % to %', old.id, old.state, new.state using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_path_key(path text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN sha256(convert_to(path, 'UTF8'::name));
+
+CREATE OR REPLACE FUNCTION public.cf_plugin_manifest_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (new.name, new.version, new.artifact_hash, new.source_code, new.manifest, new.environment_hash, new.publisher, new.published_at)
+    is distinct from (old.name, old.version, old.artifact_hash, old.source_code, old.manifest, old.environment_hash, old.publisher, old.published_at)
+  then raise exception 'a published plugin is immutable but for its state' using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_refuse()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  raise exception '% rows are immutable', tg_table_name using errcode = 'restrict_violation';
+end $function$;
+
+create table cf_audit (
+  id bigint generated always as identity not null,
+  at timestamp with time zone default now() not null,
+  actor text not null,
+  action text not null,
+  subject text not null,
+  detail jsonb default '{}'::jsonb not null,
+  constraint cf_audit_pkey PRIMARY KEY (id)
+);
+
+create table cf_contract (
+  id bigint generated always as identity not null,
+  plugin_name text not null,
+  output_name text not null,
+  version integer not null,
+  columns jsonb not null,
+  policy text not null,
+  state text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint cf_contract_pkey PRIMARY KEY (id),
+  constraint cf_contract_plugin_name_output_name_version_key UNIQUE (plugin_name, output_name, version),
+  constraint cf_contract_policy_check CHECK ((policy = ANY (ARRAY['evolve'::text, 'freeze'::text, 'quarantine'::text]))),
+  constraint cf_contract_state_check CHECK ((state = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'RETIRED'::text]))),
+  constraint cf_contract_version_check CHECK ((version > 0))
+);
+
+create table cf_file_location (
+  id bigint generated always as identity not null,
+  source_id bigint not null,
+  rel_path text not null,
+  state text default 'PRESENT'::text not null,
+  size_bytes bigint not null,
+  mtime_ns bigint not null,
+  ctime_ns bigint not null,
+  inode bigint not null,
+  first_seen_at timestamp with time zone default now() not null,
+  vanished_at timestamp with time zone,
+  constraint cf_file_location_check CHECK (((state = 'VANISHED'::text) = (vanished_at IS NOT NULL))),
+  constraint cf_file_location_pkey PRIMARY KEY (id),
+  constraint cf_file_location_state_check CHECK ((state = ANY (ARRAY['PRESENT'::text, 'VANISHED'::text])))
+);
+
+create table cf_file_version (
+  id bigint generated always as identity not null,
+  location_id bigint not null,
+  sequence integer not null,
+  content_hash text not null,
+  size_bytes bigint not null,
+  mtime_ns bigint not null,
+  ctime_ns bigint not null,
+  inode bigint not null,
+  modified_at timestamp with time zone not null,
+  detected_at timestamp with time zone default now() not null,
+  constraint cf_file_version_content_hash_check CHECK ((content_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_file_version_location_id_sequence_key UNIQUE (location_id, sequence),
+  constraint cf_file_version_pkey PRIMARY KEY (id),
+  constraint cf_file_version_sequence_check CHECK ((sequence > 0)),
+  constraint cf_file_version_size_bytes_check CHECK ((size_bytes >= 0))
+);
+
+create table cf_job_attempt (
+  job_id bigint not null,
+  attempt integer not null,
+  worker text not null,
+  started_at timestamp with time zone default now() not null,
+  finished_at timestamp with time zone,
+  outcome text,
+  peak_memory_bytes bigint,
+  error_code text,
+  error_message text,
+  constraint cf_job_attempt_attempt_check CHECK ((attempt > 0)),
+  constraint cf_job_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['STAGED'::text, 'COMMITTED'::text, 'FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text, 'LOST'::text]))),
+  constraint cf_job_attempt_pkey PRIMARY KEY (job_id, attempt)
+);
+
+create table cf_job_log (
+  job_id bigint not null,
+  attempt integer not null,
+  sequence integer not null,
+  stream text not null,
+  logged_at timestamp with time zone not null,
+  text text not null,
+  constraint cf_job_log_pkey PRIMARY KEY (job_id, attempt, sequence),
+  constraint cf_job_log_stream_check CHECK ((stream = ANY (ARRAY['stdout'::text, 'stderr'::text, 'log'::text, 'traceback'::text, 'notice'::text])))
+);
+
+create table cf_job_output (
+  job_id bigint not null,
+  attempt integer not null,
+  output_name text not null,
+  file_version_id bigint not null,
+  plugin_id bigint not null,
+  sink_uri text not null,
+  mode text not null,
+  state text not null,
+  rows_sent bigint not null,
+  rows_received bigint not null,
+  rows_written bigint not null,
+  rows_quarantined bigint default 0 not null,
+  rows_read_back bigint not null,
+  size_bytes bigint default 0 not null,
+  columns jsonb not null,
+  staged jsonb not null,
+  target text not null,
+  committed_at timestamp with time zone,
+  constraint cf_job_output_check CHECK (((state <> 'COMMITTED'::text) OR ((committed_at IS NOT NULL) AND (rows_sent = rows_received) AND (rows_received = (rows_written + rows_quarantined)) AND (rows_read_back = rows_written)))),
+  constraint cf_job_output_mode_check CHECK ((mode = ANY (ARRAY['append'::text, 'replace'::text, 'overwrite'::text, 'error'::text]))),
+  constraint cf_job_output_pkey PRIMARY KEY (job_id, attempt, output_name),
+  constraint cf_job_output_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'COMMITTED'::text, 'DISCARDED'::text])))
+);
+
+create table cf_outbox (
+  file_version_id bigint not null,
+  reason text not null,
+  requested_at timestamp with time zone default now() not null,
+  started_at timestamp with time zone,
+  constraint cf_outbox_pkey PRIMARY KEY (file_version_id),
+  constraint cf_outbox_reason_check CHECK ((reason = ANY (ARRAY['NEW'::text, 'RETRY'::text, 'BACKFILL'::text])))
+);
+
+create table cf_plugin_environment (
+  hash text not null,
+  lockfile text not null,
+  python text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint cf_plugin_environment_hash_check CHECK ((hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_plugin_environment_pkey PRIMARY KEY (hash)
+);
+
+create table cf_plugin_manifest (
+  id bigint generated always as identity not null,
+  name text not null,
+  version text not null,
+  artifact_hash text not null,
+  source_code text not null,
+  manifest jsonb not null,
+  environment_hash text not null,
+  state text not null,
+  signature text,
+  publisher text not null,
+  published_at timestamp with time zone default now() not null,
+  constraint cf_plugin_manifest_artifact_hash_check CHECK ((artifact_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_plugin_manifest_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
+  constraint cf_plugin_manifest_name_version_key UNIQUE (name, version),
+  constraint cf_plugin_manifest_pkey PRIMARY KEY (id),
+  constraint cf_plugin_manifest_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'ACTIVE'::text, 'RETIRED'::text, 'REJECTED'::text]))),
+  constraint cf_plugin_manifest_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}$'::text))
+);
+
+create table cf_processing_job (
+  id bigint generated always as identity not null,
+  file_version_id bigint not null,
+  plugin_id bigint not null,
+  plugin_name text not null,
+  state text default 'QUEUED'::text not null,
+  priority integer default 0 not null,
+  attempt integer default 0 not null,
+  queued_at timestamp with time zone default now() not null,
+  started_at timestamp with time zone,
+  finished_at timestamp with time zone,
+  error_code text,
+  error_message text,
+  error_hint text,
+  constraint cf_processing_job_file_version_id_plugin_id_key UNIQUE (file_version_id, plugin_id),
+  constraint cf_processing_job_pkey PRIMARY KEY (id),
+  constraint cf_processing_job_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text, 'SKIPPED'::text, 'HELD'::text])))
+);
+
+create table cf_quarantine (
+  id bigint generated always as identity not null,
+  job_id bigint not null,
+  attempt integer not null,
+  output_name text not null,
+  row_number bigint not null,
+  column_name text,
+  reason text not null,
+  raw jsonb not null,
+  quarantined_at timestamp with time zone default now() not null,
+  constraint cf_quarantine_pkey PRIMARY KEY (id)
+);
+
+create table cf_routing_rule (
+  id bigint generated always as identity not null,
+  pattern text not null,
+  plugin_name text not null,
+  source_id bigint,
+  tag text,
+  priority integer default 0 not null,
+  enabled boolean default true not null,
+  origin text default 'OPERATOR'::text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint cf_routing_rule_origin_check CHECK ((origin = ANY (ARRAY['OPERATOR'::text, 'MANIFEST'::text]))),
+  constraint cf_routing_rule_pkey PRIMARY KEY (id)
+);
+
+create table cf_scan (
+  id bigint generated always as identity not null,
+  source_id bigint not null,
+  state text default 'RUNNING'::text not null,
+  started_at timestamp with time zone default now() not null,
+  finished_at timestamp with time zone,
+  files_seen bigint default 0 not null,
+  files_new bigint default 0 not null,
+  files_changed bigint default 0 not null,
+  files_vanished bigint default 0 not null,
+  files_waiting bigint default 0 not null,
+  message text,
+  constraint cf_scan_pkey PRIMARY KEY (id),
+  constraint cf_scan_state_check CHECK ((state = ANY (ARRAY['RUNNING'::text, 'COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))
+);
+
+create table cf_scan_finding (
+  source_id bigint not null,
+  rel_path text not null,
+  kind text not null,
+  message text not null,
+  first_seen_at timestamp with time zone default now() not null,
+  last_seen_at timestamp with time zone default now() not null
+);
+
+create table cf_scan_pending (
+  source_id bigint not null,
+  rel_path text not null,
+  size_bytes bigint not null,
+  mtime_ns bigint not null,
+  ctime_ns bigint not null,
+  inode bigint not null,
+  unchanged_since timestamp with time zone default now() not null
+);
+
+create table cf_schema_migration (
+  name text not null,
+  checksum text not null,
+  applied_at timestamp with time zone default now() not null,
+  constraint cf_schema_migration_pkey PRIMARY KEY (name)
+);
+
+create table cf_source_root (
+  id bigint generated always as identity not null,
+  name text not null,
+  path text not null,
+  settle_ms integer default 2000 not null,
+  include text[] default '{}'::text[] not null,
+  exclude text[] default '{}'::text[] not null,
+  state text default 'ACTIVE'::text not null,
+  created_at timestamp with time zone default now() not null,
+  constraint cf_source_root_name_check CHECK ((name ~ '^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$'::text)),
+  constraint cf_source_root_pkey PRIMARY KEY (id),
+  constraint cf_source_root_settle_ms_check CHECK ((settle_ms >= 0)),
+  constraint cf_source_root_state_check CHECK ((state = ANY (ARRAY['ACTIVE'::text, 'PAUSED'::text, 'REMOVED'::text])))
+);
+
+create table cf_topic (
+  plugin_name text not null,
+  output_name text not null,
+  uri text not null,
+  mode text not null,
+  updated_at timestamp with time zone default now() not null,
+  constraint cf_topic_mode_check CHECK ((mode = ANY (ARRAY['append'::text, 'replace'::text, 'overwrite'::text, 'error'::text]))),
+  constraint cf_topic_pkey PRIMARY KEY (plugin_name, output_name)
+);
+
+alter table cf_file_location add constraint cf_file_location_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_file_version add constraint cf_file_version_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
+
+alter table cf_job_attempt add constraint cf_job_attempt_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
+
+alter table cf_job_log add constraint cf_job_log_job_id_attempt_fkey FOREIGN KEY (job_id, attempt) REFERENCES cf_job_attempt(job_id, attempt) ON DELETE CASCADE;
+
+alter table cf_job_output add constraint cf_job_output_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
+
+alter table cf_job_output add constraint cf_job_output_job_id_attempt_fkey FOREIGN KEY (job_id, attempt) REFERENCES cf_job_attempt(job_id, attempt) ON DELETE CASCADE;
+
+alter table cf_job_output add constraint cf_job_output_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_outbox add constraint cf_outbox_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
+
+alter table cf_plugin_manifest add constraint cf_plugin_manifest_environment_hash_fkey FOREIGN KEY (environment_hash) REFERENCES cf_plugin_environment(hash);
+
+alter table cf_processing_job add constraint cf_processing_job_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
+
+alter table cf_processing_job add constraint cf_processing_job_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_quarantine add constraint cf_quarantine_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
+
+alter table cf_routing_rule add constraint cf_routing_rule_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_scan add constraint cf_scan_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_scan_finding add constraint cf_scan_finding_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_scan_pending add constraint cf_scan_pending_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+CREATE UNIQUE INDEX cf_contract_one_approved ON public.cf_contract USING btree (plugin_name, output_name) WHERE (state = 'APPROVED'::text);
+
+CREATE INDEX cf_file_location_folder ON public.cf_file_location USING btree (source_id, "left"(rel_path, 200) COLLATE "C");
+
+CREATE UNIQUE INDEX cf_file_location_path_key ON public.cf_file_location USING btree (source_id, cf_path_key(rel_path));
+
+CREATE INDEX cf_file_version_content ON public.cf_file_version USING btree (content_hash);
+
+CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
+
+CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (started_at) WHERE (started_at IS NOT NULL);
+
+CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (requested_at) WHERE (started_at IS NULL);
+
+CREATE UNIQUE INDEX cf_plugin_manifest_one_active ON public.cf_plugin_manifest USING btree (name) WHERE (state = 'ACTIVE'::text);
+
+CREATE INDEX cf_processing_job_state ON public.cf_processing_job USING btree (state, id);
+
+CREATE INDEX cf_quarantine_job ON public.cf_quarantine USING btree (job_id, attempt);
+
+CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id) NULLS NOT DISTINCT;
+
+CREATE UNIQUE INDEX cf_scan_finding_key ON public.cf_scan_finding USING btree (source_id, kind, cf_path_key(rel_path));
+
+CREATE UNIQUE INDEX cf_scan_pending_path_key ON public.cf_scan_pending USING btree (source_id, cf_path_key(rel_path));
+
+CREATE INDEX cf_scan_source ON public.cf_scan USING btree (source_id, id);
+
+CREATE UNIQUE INDEX cf_source_root_name_key ON public.cf_source_root USING btree (name) WHERE (state <> 'REMOVED'::text);
+
+CREATE TRIGGER cf_audit_immutable BEFORE DELETE OR UPDATE ON public.cf_audit FOR EACH ROW EXECUTE FUNCTION cf_refuse();
+
+CREATE TRIGGER cf_file_version_immutable BEFORE UPDATE ON public.cf_file_version FOR EACH ROW EXECUTE FUNCTION cf_refuse();
+
+CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
+
+CREATE TRIGGER cf_processing_job_transition BEFORE UPDATE ON public.cf_processing_job FOR EACH ROW EXECUTE FUNCTION cf_job_transition();
+
+create view cf_processing_queue as
+ SELECT id,
+    file_version_id,
+    plugin_id,
+    plugin_name,
+    state AS status,
+    priority,
+    attempt,
+    queued_at,
+    started_at,
+    finished_at,
+    error_code,
+    error_message
+   FROM cf_processing_job;

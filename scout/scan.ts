@@ -1,0 +1,224 @@
+import { pipeline } from "node:stream/promises";
+import { keepsPresent, markReturned, markVanished } from "../db/file-location.ts";
+import type { Database, Queryable } from "../db/pool.ts";
+import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
+import { addFindings, settleFindings } from "../db/scan-finding.ts";
+import { duePaths, noteWaiting } from "../db/scan-pending.ts";
+import { beginScan, completeScan, failScan, pruneScans } from "../db/scan.ts";
+import type { Source } from "../db/source-root.ts";
+import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { Log } from "../domain/log.ts";
+import { notedTogether, withScanConnection } from "./connection.ts";
+import { listCandidates, type Candidates } from "./candidates.ts";
+import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
+import { hintsMax, tidyHints } from "./hints.ts";
+import type { ScoutThreads } from "./threads.ts";
+import type { WalkEnd } from "./walk.ts";
+
+export interface ScanRequest {
+  readonly db: Database;
+  readonly source: Source;
+  /** Paths to look at, with everything below them; none means only what should have settled by now. Null for the whole source. */
+  readonly paths: readonly string[] | null;
+  readonly threads: ScoutThreads;
+  readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
+  readonly log: Log;
+  /** Gives up with TransientFailure SCAN_TOO_LARGE, before anything is hashed, when there is more to do. */
+  readonly bounds?: { readonly files: number; readonly bytes: number } | undefined;
+}
+
+export interface ScanProgress {
+  readonly step: "walk" | "compare" | "hash";
+  readonly filesSeen: number;
+  readonly filesHashed: number;
+  readonly bytesHashed: number;
+}
+
+/**
+ * What a scan did. A file that was seen is counted once as new, changed, unchanged or reappeared, or it waits, or it is a finding (can't be
+ * read).
+ */
+export interface ScanReport {
+  readonly scanId: string;
+  readonly filesSeen: number;
+  /** Recorded for the first time. */
+  readonly filesNew: number;
+  /** Recorded with another version. */
+  readonly filesChanged: number;
+  /** As recorded, or touched without a change of content. */
+  readonly filesUnchanged: number;
+  readonly filesVanished: number;
+  /** Vanished before and there again, whether with their old content or another. */
+  readonly filesReappeared: number;
+  /** Files of the whole source that have not settled, also beside the paths that were looked at. */
+  readonly filesWaiting: number;
+  /** The earliest time at which one of them may settle, by this machine's clock. */
+  readonly nextSettleAt: Date | null;
+  readonly bytesHashed: number;
+  /** Findings on record for the whole source. */
+  readonly findings: number;
+  /** What an operator should know, where there is something. */
+  readonly message: string | null;
+}
+
+/**
+ * Scans a source: walk, compare, settle, hash, record; each new version is recorded with its outbox row. May die anywhere and be run
+ * again: the comparison starts from what is on record.
+ *
+ * Throws TerminalFailure SOURCE_ROOT_MISSING when the root can't be read, TransientFailure SCAN_UNDER_WAY while another process scans
+ * the source, and the signal's reason when aborted.
+ */
+export async function scanSource(request: ScanRequest): Promise<ScanReport> {
+  const { db, source, signal } = request;
+  signal.throwIfAborted();
+  return withScanConnection(db, source, signal, async (connection) => {
+    const scanId = await beginScan(connection, source.id);
+    try {
+      return await runScan(request, connection, scanId);
+    } catch (error) {
+      // Where this fails, too, the next scan ends the row.
+      await endBadly(request, connection, scanId, error).catch(() => {});
+      throw error;
+    }
+  });
+}
+
+async function runScan(request: ScanRequest, connection: Queryable, scanId: string): Promise<ScanReport> {
+  const { source } = request;
+  await prepareSeen(connection);
+  const seen = await notedTogether(connection, async () => {
+    const paths = await pathsToLookAt(request, connection);
+    const part = paths === null ? null : await lookAndCompare(request, connection, paths);
+    const enough = part ?? (await lookAndCompare(request, connection, null));
+    if (enough === null) throw new Error("a look at the whole source is always enough");
+    return enough;
+  });
+  const hashed = await hashCandidates({ ...request, connection, filesSeen: seen.files, candidates: seen.candidates });
+  if (seen.isWhole) await pruneScans(connection, source.id);
+  const nowMs = Date.now();
+  const counts = countFiles(seen, hashed);
+  const clock = { settleMs: source.settleMs, nowMs };
+  const standing = await completeScan(connection, { id: scanId, sourceId: source.id, counts, message: seen.message, clock });
+  return {
+    ...counts,
+    scanId,
+    filesWaiting: standing.filesWaiting,
+    nextSettleAt: standing.nextSettleInMs === null ? null : new Date(nowMs + Math.ceil(standing.nextSettleInMs)),
+    bytesHashed: hashed.bytes,
+    findings: standing.findings,
+    message: seen.message,
+  };
+}
+
+interface Seen {
+  readonly isWhole: boolean;
+  readonly files: number;
+  readonly differences: Differences;
+  readonly candidates: Candidates;
+  readonly message: string | null;
+}
+
+/** The hints, and what should have settled by now. */
+async function pathsToLookAt({ source, paths, log }: ScanRequest, connection: Queryable): Promise<readonly string[] | null> {
+  if (paths === null) return null;
+  const due = await duePaths(connection, source.id, { settleMs: source.settleMs, nowMs: Date.now() }, hintsMax + 1);
+  return tidyHints([...due, ...paths], source.path, (path) =>
+    log.warn("a hint leads out of its source and was left out", { source: source.name, path }),
+  );
+}
+
+/** Null when a part is not enough to tell what happened: it would leave no file present, or the root is empty. Then nothing was changed. */
+async function lookAndCompare(request: ScanRequest, connection: Queryable, paths: readonly string[] | null): Promise<Seen | null> {
+  const { source, signal, bounds } = request;
+  const { files, scope, rootIsEmpty } = await look(request, connection, paths);
+  signal.throwIfAborted();
+  request.onProgress?.({ step: "compare", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
+  const settledBeforeNs = BigInt(Date.now() - source.settleMs) * 1_000_000n;
+  const differences = await compareSeen(connection, { sourceId: source.id, scope, settledBeforeNs });
+  let message: string | null = null;
+  if (differences.VANISHED > 0) {
+    if (scope !== null && (rootIsEmpty || !(await keepsPresent(connection, source.id)))) {
+      await clearSeen(connection);
+      return null;
+    }
+    if (scope === null && files === 0) {
+      message = await refuseEmptiness(request, connection, differences.VANISHED);
+    }
+  }
+  if (bounds !== undefined && (files > bounds.files || differences.ready > bounds.files || differences.readyBytes > bounds.bytes)) {
+    throw new TransientFailure({
+      code: "SCAN_TOO_LARGE",
+      message: `source ${source.name} has more to scan than fits into a step without heartbeats`,
+    });
+  }
+  if (differences.VANISHED > 0 && message === null) await markVanished(connection);
+  if (differences.RETURNED > 0) await markReturned(connection);
+  if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
+  if (differences.findings || message !== null) await settleFindings(connection, source.id, scope);
+  const candidates = await listCandidates(connection, source, differences.ready + differences.waits);
+  return {
+    isWhole: scope === null,
+    files,
+    differences: message === null ? differences : { ...differences, VANISHED: 0 },
+    candidates,
+    message,
+  };
+}
+
+async function look(
+  request: ScanRequest,
+  connection: Queryable,
+  paths: readonly string[] | null,
+): Promise<WalkEnd & { readonly files: number }> {
+  const { source, threads, signal, onProgress } = request;
+  const walk = threads.walk({ root: source.path, include: source.include, exclude: source.exclude, paths }, signal);
+  let files = 0;
+  let end: WalkEnd | undefined;
+  await pipeline(async function* () {
+    try {
+      for (let step = await walk.next(); ; step = await walk.next()) {
+        if (step.done === true) return void (end = step.value);
+        files += step.value.files;
+        onProgress?.({ step: "walk", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
+        yield step.value.lines;
+      }
+    } finally {
+      // Where Postgres fails, the thread must not go on walking.
+      await walk.return({ scope: null, rootIsEmpty: false });
+    }
+  }, openSeen(connection));
+  return { files, ...end! };
+}
+
+/** An unmounted share looks like an emptied one. So long as not one file is there, those on record stay present, and it is said. */
+async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryable, onRecord: number): Promise<string> {
+  const message = `no file was found in ${source.path}, but ${onRecord} on record are present; none was marked as vanished, because an unmounted folder looks the same`;
+  log.warn(message, { source: source.name });
+  await dismissVanished(connection);
+  await addSeenFinding(connection, "", "ROOT_EMPTY", message);
+  return message;
+}
+
+function countFiles(
+  { files, differences: d }: Seen,
+  { versioned, touched }: HashTotals,
+): Pick<ScanReport, "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared"> {
+  return {
+    filesSeen: files,
+    filesNew: versioned.NEW,
+    filesChanged: versioned.CHANGED,
+    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED + touched.CHANGED,
+    filesVanished: d.VANISHED,
+    filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
+  };
+}
+
+async function endBadly({ source, signal }: ScanRequest, connection: Queryable, scanId: string, error: unknown): Promise<void> {
+  const message = messageOf(error);
+  if (error instanceof TerminalFailure && error.code === "SOURCE_ROOT_MISSING") {
+    await addFindings(connection, source.id, [{ relPath: "", kind: "ROOT_MISSING", message }]);
+  }
+  const gaveUp = signal.aborted || (error instanceof TransientFailure && error.code === "SCAN_TOO_LARGE");
+  await failScan(connection, scanId, gaveUp ? "CANCELLED" : "FAILED", message);
+}

@@ -1,0 +1,152 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import { TerminalFailure } from "../domain/failure.ts";
+import type { HashResult, HashTask } from "./hash.ts";
+import type { WalkChunk, WalkEnd, WalkRequest } from "./walk.ts";
+
+export type ThreadJob =
+  | { readonly kind: "walk"; readonly request: WalkRequest }
+  | { readonly kind: "hash"; readonly tasks: readonly HashTask[] };
+
+export interface ThreadOrder {
+  readonly job: ThreadJob;
+  /** Shared: how many chunks were sent and not taken. */
+  readonly ahead: Int32Array;
+}
+
+export type ThreadReply =
+  | { readonly kind: "chunk"; readonly value: unknown }
+  | { readonly kind: "end"; readonly value: unknown }
+  | {
+      readonly kind: "failed";
+      readonly terminal: { readonly code: string; readonly message: string; readonly hint: string | undefined } | null;
+      readonly error: unknown;
+    };
+
+/** A thread goes on while the main one takes what it has sent, but not further than this. */
+export const chunksAheadMax = 8;
+
+/** Threads in which the file system is looked at, so that a slow disk or share never holds the event loop. */
+export interface ScoutThreads {
+  readonly size: number;
+  /** Throws what `walk` throws; the signal's reason when aborted. */
+  walk(request: WalkRequest, signal: AbortSignal): AsyncGenerator<WalkChunk, WalkEnd>;
+  /** Yields how many bytes more were read. */
+  hash(tasks: readonly HashTask[], signal: AbortSignal): AsyncGenerator<number, readonly HashResult[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Makes a pool of threads. They start when first needed (30 to 100 ms each) and stay, because a hinted scan of one file takes a tenth of that;
+ * an idle one doesn't keep the process alive. One whose work is aborted is ended, wherever it is.
+ */
+export function createScoutThreads(size = Math.min(4, Math.max(2, availableParallelism()))): ScoutThreads {
+  const idle: Worker[] = [];
+  const waiting: ((thread: Worker) => void)[] = [];
+  let started = 0;
+
+  return {
+    size,
+    walk: (request, signal) => run<WalkChunk, WalkEnd>({ kind: "walk", request }, signal),
+    hash: (tasks, signal) => run<number, readonly HashResult[]>({ kind: "hash", tasks }, signal),
+    async close() {
+      await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
+    },
+  };
+
+  async function* run<Chunk, End>(job: ThreadJob, signal: AbortSignal): AsyncGenerator<Chunk, End> {
+    const thread = await take(signal);
+    if (signal.aborted) giveBack(thread);
+    signal.throwIfAborted();
+    const ahead = new Int32Array(new SharedArrayBuffer(4));
+    const inbox = openInbox(thread, signal);
+    let ended = false;
+    try {
+      thread.postMessage({ job, ahead } satisfies ThreadOrder, []);
+      for (;;) {
+        const reply = await inbox.next();
+        if (reply.kind === "chunk") {
+          yield reply.value as Chunk;
+          Atomics.sub(ahead, 0, 1);
+          Atomics.notify(ahead, 0);
+        } else {
+          ended = true;
+          if (reply.kind === "end") return reply.value as End;
+          throw reply.terminal === null ? reply.error : new TerminalFailure(reply.terminal);
+        }
+      }
+    } finally {
+      inbox.close();
+      if (ended) giveBack(thread);
+      else discard(thread);
+    }
+  }
+
+  async function take(signal: AbortSignal): Promise<Worker> {
+    signal.throwIfAborted();
+    const thread = idle.pop() ?? (started < size ? startThread() : await new Promise<Worker>((resolve) => waiting.push(resolve)));
+    thread.ref();
+    return thread;
+  }
+
+  function startThread(): Worker {
+    started += 1;
+    const thread = new Worker(new URL("./thread.ts", import.meta.url), { name: "scout" });
+    // Unheard, the event would end the process; whoever uses the thread hears of it, too.
+    thread.on("error", () => {});
+    thread.once("exit", () => {
+      started -= 1;
+      const place = idle.indexOf(thread);
+      if (place >= 0) idle.splice(place, 1);
+    });
+    return thread;
+  }
+
+  function giveBack(thread: Worker): void {
+    const next = waiting.shift();
+    if (next !== undefined) return next(thread);
+    thread.unref();
+    idle.push(thread);
+  }
+
+  function discard(thread: Worker): void {
+    void thread.terminate();
+    const next = waiting.shift();
+    if (next !== undefined) next(startThread());
+  }
+}
+
+/** The replies of a thread in order; `next` rejects when the thread dies or the signal aborts. */
+function openInbox(thread: Worker, signal: AbortSignal): { next(): Promise<ThreadReply>; close(): void } {
+  const replies: ThreadReply[] = [];
+  let failure: { readonly reason: unknown } | undefined;
+  let wake: (() => void) | undefined;
+  const onMessage = (reply: ThreadReply): void => {
+    replies.push(reply);
+    wake?.();
+  };
+  const fail = (reason: unknown): void => {
+    failure ??= { reason };
+    wake?.();
+  };
+  const onExit = (code: number): void => fail(new Error(`a scout thread ended by itself with code ${code}`));
+  const onAbort = (): void => fail(signal.reason);
+  thread.on("message", onMessage).on("error", fail).on("exit", onExit);
+  signal.addEventListener("abort", onAbort);
+  if (signal.aborted) onAbort();
+
+  return {
+    async next() {
+      for (;;) {
+        if (failure !== undefined) throw failure.reason;
+        const reply = replies.shift();
+        if (reply !== undefined) return reply;
+        await new Promise<void>((resolve) => (wake = resolve));
+      }
+    },
+    close() {
+      thread.off("message", onMessage).off("error", fail).off("exit", onExit);
+      signal.removeEventListener("abort", onAbort);
+    },
+  };
+}

@@ -1,0 +1,66 @@
+import { open } from "node:fs/promises";
+import type { OpenRequest } from "../sink.ts";
+import type { ArrowMetadata } from "./arrow-type.ts";
+import { readSummary } from "./footer.ts";
+import { systemCode } from "./refusal.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
+
+/**
+ * What a file says of itself in its footer's key-value metadata, so that a commit can tell the file that it looks for from all
+ * others, and a person which job made it: `casparian.staged` is the name of the one staging, `casparian.result` of the result
+ * that the file stands for, whichever attempt wrote it.
+ */
+export function ownKeyValues(request: OpenRequest, stagedName: string): readonly { readonly key: string; readonly value: string }[] {
+  const { lineage } = request;
+  return [
+    { key: stagedKey, value: stagedName },
+    { key: resultKey, value: resultOf(request) },
+    { key: "casparian.job", value: request.jobId },
+    { key: "casparian.attempt", value: String(request.attempt) },
+    { key: "casparian.output", value: request.output },
+    { key: "casparian.file_version", value: lineage.fileVersionId },
+    { key: "casparian.source_hash", value: lineage.sourceHash },
+    { key: "casparian.artifact", value: request.artifactHash },
+    { key: "casparian.plugin", value: lineage.pluginVersion },
+    { key: "casparian.processed_at", value: lineage.processedAt.toISOString() },
+  ];
+}
+
+const prefix = "casparian.";
+const stagedKey = `${prefix}staged`;
+const resultKey = `${prefix}result`;
+export const arrowSchemaKey = "ARROW:schema";
+
+/** Names (version, content, artifact, output); at most one file with this name is visible in a folder. */
+export function resultOf({ lineage, artifactHash, output }: OpenRequest): string {
+  return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
+}
+
+/** The plugin's metadata without the keys that this sink writes itself; a plugin that reads our files passes them on. */
+export function withoutOwnKeys(metadata: ArrowMetadata): ArrowMetadata {
+  return metadata.filter(({ key }) => {
+    const text = Buffer.from(key).toString("utf8");
+    return text !== arrowSchemaKey && !text.startsWith(prefix);
+  });
+}
+
+/** Which staging and result a file holds: "nothing" where there is no file, "foreign" where it is none of ours. */
+export async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
+  let handle;
+  try {
+    handle = await open(path, "r");
+  } catch (error) {
+    if (systemCode(error) === "ENOENT") return "nothing";
+    throw error;
+  }
+  try {
+    const { keyValues } = await readSummary(handle, path);
+    const [staged, result] = [keyValues.get(stagedKey), keyValues.get(resultKey)];
+    return staged === undefined || result === undefined ? "foreign" : { staged, result };
+  } catch (error) {
+    if (error instanceof TerminalFailure && error.code === "SINK_UNREADABLE") return "foreign";
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}

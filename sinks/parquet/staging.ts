@@ -1,0 +1,107 @@
+import { mkdir, open, readdir, rmdir, unlink } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { onFiles, systemCode } from "./refusal.ts";
+import { ownerOfStaged, stagingFolder } from "./target.ts";
+
+export interface StagingFile {
+  readonly handle: FileHandle;
+  readonly name: string;
+  readonly path: string;
+  /** How many folders had to be made for it: 1 is the output's folder, 2 that and the one above; the staging folder doesn't count. */
+  readonly madeLevels: number;
+}
+
+/** Creates a staging file of a new name, and its folders. */
+export function openStaging(folder: string, name: string): Promise<StagingFile> {
+  const path = join(folder, stagingFolder, name);
+  return onFiles(`${path} can't be created`, async () => {
+    let madeLevels = 0;
+    for (let attempt = 1; ; attempt++) {
+      const topmost = await mkdir(dirname(path), { recursive: true });
+      if (topmost !== undefined) madeLevels = Math.max(madeLevels, levelsBetween(folder, topmost));
+      try {
+        return { handle: await open(path, "wx+"), name, path, madeLevels };
+      } catch (error) {
+        // The end of another output may have removed the folder between the two calls, because it was empty.
+        if (systemCode(error) !== "ENOENT" || attempt === 10) throw error;
+      }
+    }
+  });
+}
+
+/** Removes a staging file if it is there, and then of the folders that were made for it those that are empty. */
+export function removeStaging(folder: string, name: string, madeLevels: number): Promise<void> {
+  const path = join(folder, stagingFolder, name);
+  return onFiles(`${path} can't be removed`, async () => {
+    await unlink(path).catch(ignore("ENOENT"));
+    await removeEmptyStaging(folder);
+    let at = folder;
+    for (let level = 0; level < madeLevels && (await removedEmpty(at)); level++) at = dirname(at);
+  });
+}
+
+/** Removes the staging folder unless something is in it. */
+export async function removeEmptyStaging(folder: string): Promise<void> {
+  await removedEmpty(join(folder, stagingFolder));
+}
+
+/**
+ * Removes what jobs that are no longer at work have left in a folder's staging, and returns the names. `isAlive` says whether
+ * an attempt may still commit what it staged. Files of others stay. Only one record's jobs may write into a folder: what
+ * `isAlive` does not know is removed.
+ */
+export function sweepStaging(folder: string, isAlive: (jobId: string, attempt: number) => Promise<boolean>): Promise<readonly string[]> {
+  const staging = join(folder, stagingFolder);
+  return onFiles(`${staging} can't be swept`, async () => {
+    const removed: string[] = [];
+    for (const name of await readdir(staging).catch(noEntries)) {
+      const owner = ownerOfStaged(name);
+      if (owner === undefined || (await isAlive(owner.jobId, owner.attempt))) continue;
+      await unlink(join(staging, name)).catch(ignore("ENOENT"));
+      removed.push(name);
+    }
+    await removeEmptyStaging(folder);
+    return removed;
+  });
+}
+
+/** Makes the entries of a folder durable, and those of the folders above it up to `top`. */
+export async function syncFolders(folder: string, top: string): Promise<void> {
+  for (let at = folder; ; at = dirname(at)) {
+    const handle = await open(at, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    if (at === top || at === dirname(at)) return;
+  }
+}
+
+function levelsBetween(folder: string, topmost: string): number {
+  let levels = 0;
+  for (let at = folder; at.length >= topmost.length; at = dirname(at)) levels++;
+  return levels;
+}
+
+async function removedEmpty(folder: string): Promise<boolean> {
+  try {
+    await rmdir(folder);
+    return true;
+  } catch (error) {
+    return systemCode(error) === "ENOENT";
+  }
+}
+
+function ignore(code: string): (error: unknown) => undefined {
+  return (error) => {
+    if (systemCode(error) !== code) throw error;
+    return undefined;
+  };
+}
+
+function noEntries(error: unknown): readonly string[] {
+  if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return [];
+  throw error;
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import { basename, resolve } from "node:path";
+import { TerminalFailure } from "../../domain/failure.ts";
+import type { OpenRequest } from "../sink.ts";
+import { parseSinkUri } from "../uri.ts";
+
+/** Where results wait until they are committed; readers of folders (pyarrow, DuckDB, Spark) pass over names with `_` and other suffixes. */
+export const stagingFolder = "_casparian_staging";
+const stagedSuffix = ".parquet.staged";
+
+/** The folder that a `parquet://` URI names; a relative one is below `baseDir`. */
+export function folderOf(uri: string, baseDir: string): string {
+  const { scheme, rest } = parseSinkUri(uri);
+  if (scheme !== "parquet")
+    throw new TerminalFailure({
+      code: "SINK_URI",
+      message: `"${uri}" is not a Parquet URI`,
+      hint: "Write it like parquet://output/trades",
+    });
+  return resolve(baseDir, rest);
+}
+
+/** A new staging name. Two runs of one attempt never share one, so neither can spoil what the other staged. */
+export function stagedName({ jobId, attempt, output }: Pick<OpenRequest, "jobId" | "attempt" | "output">): string {
+  return `${jobId}-${attempt}-${output}-${randomBytes(4).toString("hex")}${stagedSuffix}`;
+}
+
+/** Whose result is staged under a name; undefined for files of others. */
+export function ownerOfStaged(name: string): { readonly jobId: string; readonly attempt: number } | undefined {
+  const match = name.endsWith(stagedSuffix) ? /^(\d+)-(\d+)-/.exec(name) : null;
+  const [, jobId, attempt] = match ?? [];
+  return jobId === undefined || attempt === undefined ? undefined : { jobId, attempt: Number(attempt) };
+}
+
+/**
+ * The name under which a result is seen: `airports.v3.1b4e28ba.9f86d081.parquet` with the file's name, its version, and the
+ * first digits of the hashes of its content and of the plugin. The same for the same (version, artifact, output), another
+ * for any other; the output's name is in it unless the folder is named after the output.
+ */
+export function targetName(request: OpenRequest, folder: string): string {
+  const output = basename(folder) === request.output ? [] : [request.output];
+  const { lineage, artifactHash } = request;
+  const hashes = [lineage.sourceHash.slice(0, 8), artifactHash.slice(0, 8)];
+  return [stemOf(request.relPath), ...output, `v${lineage.fileVersionId}`, ...hashes, "parquet"].join(".");
+}
+
+const stemBytesMax = 100;
+
+/** The file's name without its last suffix, in characters that every file system takes; readers pass over names that begin with `_` or `.`. */
+function stemOf(relPath: string): string {
+  const name = relPath.slice(relPath.lastIndexOf("/") + 1);
+  const dot = name.lastIndexOf(".");
+  let stem = (dot > 0 ? name.slice(0, dot) : name)
+    .normalize("NFC")
+    .replace(/[^\p{L}\p{N}_.-]+/gu, "_")
+    .replace(/^[._]+/u, "");
+  while (Buffer.byteLength(stem) > stemBytesMax) stem = [...stem].slice(0, -1).join("");
+  return stem || "file";
+}

@@ -1,0 +1,144 @@
+import { dirname, join } from "node:path";
+import type { ArrowMessage } from "../../domain/arrow.ts";
+import { WrongUse } from "../../domain/failure.ts";
+import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { openMessage } from "./arrow-message.ts";
+import { readSchema, writeSchema } from "./arrow-schema.ts";
+import { typeName } from "./arrow-type.ts";
+import { createAssembly } from "./assembly.ts";
+import type { Assembly } from "./assembly.ts";
+import type { EncodePool } from "./encode-pool.ts";
+import { encodeFooter, readSummary } from "./footer.ts";
+import { createGathering } from "./gathering.ts";
+import { lineageElements } from "./lineage-column.ts";
+import { arrowSchemaKey, ownKeyValues, resultOf, withoutOwnKeys } from "./ownership.ts";
+import { createPartPipeline } from "./part-pipeline.ts";
+import { onFiles } from "./refusal.ts";
+import { openStaging, removeStaging, syncFolders } from "./staging.ts";
+import type { StagingFile } from "./staging.ts";
+import { storedSchema } from "./stored-schema.ts";
+import type { StoredSchema } from "./stored-schema.ts";
+import { stagedName, targetName } from "./target.ts";
+
+export interface WriterOptions {
+  readonly request: OpenRequest;
+  readonly folder: string;
+  readonly pool: EncodePool;
+  /** Parts that may be under way: one for each thread, and one that waits for the disk. */
+  readonly partsMax: number;
+  /** How many bytes of Arrow make a part, given how many outputs are being written now. */
+  readonly partBytes: () => number;
+  readonly partBytesMax: number;
+  /** Called once, when the writer holds no memory any more. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * Writes one output: batches are gathered into parts, each part becomes Parquet on a thread, and the parts are appended to the
+ * staging file in order. `write` waits while all threads are at work, so memory is flat: the part that is being gathered and
+ * those under way.
+ */
+export async function createWriter(options: WriterOptions): Promise<SinkWriter> {
+  const { request, folder } = options;
+  const plugin = readSchema(openMessage(request.schema.bytes).header);
+  const stored = storedSchema({ ...plugin, metadata: withoutOwnKeys(plugin.metadata) });
+  const staging = await openStaging(folder, stagedName(request));
+  const assembly = createAssembly(request.lineage, (bytes) => appendTo(staging, bytes));
+  const gathering = createGathering(writeSchema(stored.sent));
+  const pipeline = createPartPipeline({ ...options, deliver: (file) => assembly.add(file) });
+  const convertFrom = stored.converts ? plugin.fields : undefined;
+  const sendPart = (): Promise<void> => pipeline.send(() => ({ ...gathering.take(), convertFrom, deltaColumns: stored.deltaColumns }));
+  let state: "open" | "staged" | "ended" = "open";
+
+  const release = async (): Promise<void> => {
+    await pipeline.stop();
+    gathering.close();
+    await staging.handle.close().catch(() => {});
+    options.onEnd();
+  };
+  const abort = async (): Promise<void> => {
+    const before = state;
+    state = "ended";
+    if (before === "open") await release();
+    if (before !== "ended") await removeStaging(folder, staging.name, staging.madeLevels);
+  };
+  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
+  const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (state !== "open") throw new WrongUse(`the output ${request.output} takes no more: it was staged or aborted`);
+    try {
+      return await work();
+    } catch (error) {
+      await abort().catch(() => {});
+      throw error;
+    }
+  };
+
+  return {
+    write: (message: ArrowMessage) =>
+      orAbort(async () => {
+        if (message.kind === "schema") return;
+        gathering.add(message);
+        if (gathering.bytes() >= options.partBytes()) await sendPart();
+      }),
+    stage: () =>
+      orAbort(async () => {
+        // Without rows too: the encoder says how the schema looks in Parquet.
+        if (gathering.bytes() > 0 || !gathering.wasTaken()) await sendPart();
+        await pipeline.drain();
+        const summary = await finishFile(staging, folder, footerOf(request, staging, stored, assembly));
+        state = "staged";
+        await release();
+        return { ...describe(request, folder, staging, stored), rowsWritten: assembly.rows(), ...summary };
+      }),
+    abort,
+  };
+}
+
+function footerOf(request: OpenRequest, { name }: StagingFile, { kept }: StoredSchema, assembly: Assembly): Uint8Array {
+  const arrowSchema = Buffer.from(writeSchema(kept)).toString("base64");
+  return encodeFooter({
+    ...assembly.result(),
+    addedElements: lineageElements,
+    keyValues: [...kept.metadata, ...ownKeyValues(request, name), { key: arrowSchemaKey, value: arrowSchema }],
+  });
+}
+
+/** Ends the file, makes it and its folders' entries durable, and counts what is on disk. */
+async function finishFile(
+  staging: StagingFile,
+  folder: string,
+  footer: Uint8Array,
+): Promise<Pick<StagedOutput, "rowsReadBack" | "sizeBytes">> {
+  await appendTo(staging, footer);
+  return onFiles(`${staging.path} can't be made durable`, async () => {
+    await staging.handle.sync();
+    let top = folder;
+    for (let level = 0; level < staging.madeLevels; level++) top = dirname(top);
+    await syncFolders(dirname(staging.path), top);
+    const { rows, sizeBytes } = await readSummary(staging.handle, staging.path);
+    return { rowsReadBack: rows, sizeBytes };
+  });
+}
+
+function describe(
+  request: OpenRequest,
+  folder: string,
+  { name, madeLevels }: StagingFile,
+  { kept }: StoredSchema,
+): Omit<StagedOutput, "rowsWritten" | "rowsReadBack" | "sizeBytes"> {
+  const target = targetName(request, folder);
+  return {
+    uri: request.uri,
+    mode: request.mode,
+    output: request.output,
+    columns: kept.fields.map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
+    staged: { name, target, result: resultOf(request), madeLevels },
+    target: join(folder, target),
+  };
+}
+
+function appendTo({ handle, path }: StagingFile, bytes: Uint8Array): Promise<void> {
+  return onFiles(`${path} can't be written`, async () => {
+    for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
+  });
+}

@@ -1,0 +1,175 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import { createPluginPool } from "../../bridge/pool.ts";
+import { testTools } from "../support/tools.ts";
+import { descendantsOf, isAlive, processesNamed } from "./processes.ts";
+import { createRunner, pluginPath, rowsOf, silent } from "./run-plugin.ts";
+
+const runner = createRunner();
+const waiting = { timeout: 30_000, interval: 20 };
+
+test("several files at once in forks of one parent", async () => {
+  const before = descendantsOf(process.pid).length;
+  const all = await Promise.all(Array.from({ length: 8 }, (_, n) => runner.run({ plugin: "no_sdk", input: `n\n${n}\n` })));
+  expect(all.map((collected) => rowsOf(collected)[0]?.["n"])).toEqual([0n, 1n, 2n, 3n, 4n, 5n, 6n, 7n]);
+  // The launcher, the keeper of the namespaces and the warm parent itself.
+  expect(descendantsOf(process.pid).length - before).toBeLessThanOrEqual(3);
+});
+
+test("an abort ends the plugin with all that it has started, then rejects with the signal's reason", async () => {
+  const controller = new AbortController();
+  const run = runner.run({ plugin: "sleeps_by_name", signal: controller.signal });
+  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+  controller.abort(new Error("not wanted any more"));
+  await expect(run).rejects.toThrow("not wanted any more");
+  expect(processesNamed("cf-sleeper")).toEqual([]);
+  expect(scratchFolders()).toEqual([]);
+});
+
+test("an abort before the run, and one while the parent starts", async () => {
+  await expect(runner.run({ plugin: "no_sdk", signal: AbortSignal.abort(new Error("too late")) })).rejects.toThrow("too late");
+  const controller = new AbortController();
+  const run = runner.run({ plugin: "several_outputs", signal: controller.signal });
+  controller.abort(new Error("while it starts"));
+  await expect(run).rejects.toThrow("while it starts");
+});
+
+test("what a handler throws ends the plugin and is thrown", async () => {
+  const broken = new Error("the disk is full");
+  const run = runner.run({ plugin: "large", handlers: { message: () => Promise.reject(broken) } });
+  await expect(run).rejects.toBe(broken);
+});
+
+test("a slow handler holds the plugin back, and its time is not the plugin's", async () => {
+  const source = [
+    "import time, pyarrow as pa",
+    "class Handler:",
+    "    def execute(self, file_path):",
+    "        for _ in range(10):",
+    "            yield pa.table({'made': [time.time() * 1000] * 60_000, 'text': ['x' * 50] * 60_000})",
+  ].join("\n");
+  const made: number[] = [];
+  let released = 0;
+  const hold = new Promise<void>((resolve) => setTimeout(resolve, 1500));
+  await runner.run({
+    source,
+    limits: { seconds: 1 },
+    handlers: {
+      message: async (_output, message) => {
+        if (made.length === 0) await hold;
+        released ||= Date.now();
+        made.push(message.rows);
+        if (made.length === 10) expect(lastMade(message.bytes)).toBeGreaterThan(released);
+      },
+    },
+  });
+  expect(made).toHaveLength(10);
+
+  /** The first column's values lie before the texts; all are the same. */
+  function lastMade(bytes: Uint8Array): number {
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    return view.getFloat64(8 + view.getInt32(4, true), true);
+  }
+});
+
+test("a parent that is killed: the run fails as transient, the next one works", async () => {
+  const failing = runner.fail({ plugin: "sleeps_by_name" });
+  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+  const parents = descendantsOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("parent.py"));
+  for (const pid of parents) process.kill(pid, "SIGKILL");
+  const failure = await failing;
+  expect([failure.name, failure.code]).toEqual(["TransientFailure", "PLUGIN_PARENT_LOST"]);
+  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toEqual([]), waiting);
+  expect((await runner.run({ plugin: "no_sdk" })).outputs).toEqual([{ output: "output", rowsSent: 2 }]);
+});
+
+test("imports that end the parent are the job's failure", async () => {
+  const failure = await runner.fail({ source: "import os\nfrom ctypes import string_at\nimport __main__\nclass Handler: pass\n" });
+  expect(failure.code).toBe("PLUGIN_NO_HANDLER");
+});
+
+test("idle parents above the most are ended", async () => {
+  const pool = createPluginPool({ log: silent, maxParents: 1 });
+  const folder = mkdtempSync(join(tmpdir(), "cf-pool-"));
+  const before = descendantsOf(process.pid);
+  try {
+    for (const name of ["no_sdk", "old_sdk", "several_outputs"]) await pool.run(requestFor(name, folder), handlers);
+    const added = () => descendantsOf(process.pid).filter((pid) => !before.includes(pid));
+    await vi.waitFor(() => expect(added()).toHaveLength(3), waiting);
+    await pool.close();
+    expect(added()).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith(".parent"))).toEqual([]);
+  } finally {
+    await pool.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("inputs in another folder are read as well, by a parent that may read both", async () => {
+  const other = mkdtempSync(join(tmpdir(), "cf-other-"));
+  try {
+    writeFileSync(join(other, "input.csv"), "a\n5\n");
+    await runner.run({ plugin: "no_sdk" });
+    expect(rowsOf(await runner.run({ plugin: "no_sdk", inputPath: join(other, "input.csv") }))).toEqual([{ a: 5n }]);
+    expect(rowsOf(await runner.run({ plugin: "no_sdk" }))).toHaveLength(2);
+  } finally {
+    rmSync(other, { recursive: true, force: true });
+  }
+});
+
+test("a scratch folder that the plugin has closed is removed all the same", async () => {
+  const source = [
+    "import os",
+    "class Handler:",
+    "    def execute(self, file_path):",
+    "        os.makedirs('a/b')",
+    "        open('a/b/c', 'w').close()",
+    "        os.chmod('a/b', 0)",
+    "        os.chmod('a', 0)",
+  ].join("\n");
+  await runner.run({ source });
+  expect(scratchFolders()).toEqual([]);
+});
+
+test("when Node is killed, every process of its plugins ends", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "cf-held-"));
+  const holder = spawn(process.execPath, [
+    join(import.meta.dirname, "pool-holder.ts"),
+    JSON.stringify(requestFor("sleeps_by_name", folder)),
+  ]);
+  try {
+    await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+    const started = descendantsOf(holder.pid ?? 0);
+    // Launcher, keeper, parent, guard and the plugin's two.
+    expect(started).toHaveLength(6);
+    holder.kill("SIGKILL");
+    await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), waiting);
+  } finally {
+    holder.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+const handlers = { open: async () => {}, message: async () => {} };
+
+function requestFor(name: string, folder: string) {
+  const inputPath = join(folder, "input.csv");
+  writeFileSync(inputPath, "a,b\n1,x\n");
+  return {
+    jobId: "1",
+    attempt: 1,
+    plugin: { name, version: "1", artifactHash: name, sourceCode: readFileSync(pluginPath(name), "utf8"), defaultOutput: "output" },
+    python: testTools().environmentPython,
+    inputPath,
+    scratchDir: join(folder, "scratch"),
+    limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024 },
+    signal: new AbortController().signal,
+  };
+}
+
+function scratchFolders(): readonly string[] {
+  return readdirSync(runner.folder).filter((name) => name.startsWith("scratch"));
+}

@@ -1,0 +1,277 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testDatabase } from "../support/database.ts";
+import { commandOn, failureOf, runCommand } from "../support/command.ts";
+import { fillRecord, sha256 } from "../support/record.ts";
+
+const { db, url, close } = await testDatabase();
+const home = await mkdtemp(join(tmpdir(), "casparian-record-"));
+const casparian = commandOn(home, url);
+const record = fillRecord(db);
+afterAll(async () => {
+  await close();
+  await rm(home, { recursive: true, force: true });
+});
+
+describe("a folder that nobody has used yet", () => {
+  test("has empty lists, each one JSON document", async () => {
+    for (const verb of [["source", "list"], ["rule", "list"], ["plugin", "list"], ["topic", "list"], ["jobs", "list"], ["files"]]) {
+      expect(await casparian.json(...verb), verb.join(" ")).toEqual([]);
+    }
+  });
+
+  test("says what to do next", async () => {
+    expect((await casparian("source", "list")).stdout).toContain("casparian source add NAME PATH");
+    expect((await casparian("plugin", "list")).stdout).toContain("casparian plugin publish FILE");
+    expect((await casparian("jobs", "list")).stdout).toContain("casparian doctor");
+    expect(await casparian("scan")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("casparian source add NAME PATH") as string });
+  });
+});
+
+describe("sources", () => {
+  beforeAll(() => mkdir(join(home, "inbox/vendor"), { recursive: true }));
+
+  test("are added once, and again without harm", async () => {
+    expect(await casparian.json("source", "add", "inbox", "inbox")).toMatchObject({
+      outcome: "added",
+      source: { name: "inbox", path: join(home, "inbox"), settleMs: 2000, state: "ACTIVE" },
+      warnings: [],
+    });
+    expect(await casparian.json("source", "add", "inbox", "./inbox/")).toMatchObject({ outcome: "unchanged" });
+    expect(await casparian.json("source", "add", "inbox", "inbox", "--settle", "0.5", "--exclude", "*.tmp", "*.part")).toMatchObject({
+      outcome: "changed",
+      source: { settleMs: 500, exclude: ["*.tmp", "*.part"] },
+    });
+    const { stdout } = await casparian("source", "list");
+    expect(stdout).toMatch(/^SOURCE +PATH +STATE/);
+    expect(stdout).toContain(join(home, "inbox"));
+  });
+
+  test("are refused where they can't be meant", async () => {
+    await writeFile(join(home, "file.txt"), "");
+    const other = await casparian("source", "add", "inbox", "inbox/vendor");
+    expect(other).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`source inbox is another folder: ${join(home, "inbox")}`) as string });
+    expect((await casparian("source", "add", "x", "missing")).stderr).toContain("there is no folder");
+    expect((await casparian("source", "add", "x", "file.txt")).stderr).toContain("is not a folder");
+    expect((await casparian("source", "add", "a b", "inbox")).stderr).toContain("can't be the name of a source");
+    expect((await casparian("source", "add", "x", "inbox", "--settle", "-1")).exitCode).toBe(2);
+  });
+
+  test("may lie in each other, and that is said; our outputs are left out", async () => {
+    const inner = await casparian("source", "add", "vendor", "inbox/vendor");
+    expect(inner.stdout).toContain(`warning: it lies inside source inbox (${join(home, "inbox")})`);
+    const whole = await casparian.json<{ source: { exclude: string[] }; warnings: string[] }>("source", "add", "home", ".");
+    expect(whole.source.exclude).toEqual(["/output/"]);
+    expect(whole.warnings.join("\n")).toContain("left out: /output/");
+  });
+
+  test("are paused, resumed and removed; a wrong name is suggested", async () => {
+    expect((await casparian("source", "pause", "vendor")).stdout).toBe("Source vendor is paused");
+    expect((await casparian("source", "pause", "vendor")).stdout).toBe("Source vendor is paused already");
+    expect((await casparian("scan", "vendor")).stderr).toContain("source vendor is paused");
+    expect((await casparian("source", "resume", "vendor")).stdout).toBe("Source vendor is active");
+    expect((await casparian("source", "remove", "vendro")).stderr).toContain("Did you mean vendor?");
+    expect((await casparian("source", "remove", "vendor")).stdout).toBe("Source vendor is removed");
+    expect((await casparian("source", "remove", "vendor")).exitCode).toBe(2);
+  });
+});
+
+describe("rules and topics", () => {
+  test("need a plugin that is published, and suggest the one that was meant", async () => {
+    expect((await casparian("rule", "add", "*.csv", "clean")).stderr).toContain("casparian plugin publish FILE");
+    await record.plugin("clean", "1");
+    expect(await casparian("rule", "add", "*.csv", "claen")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Did you mean clean?") as string });
+  });
+
+  test("are added once, changed, explained, disabled and removed", async () => {
+    const added = await casparian.json<{ rule: { ruleId: string } }>("rule", "add", "*.csv", "clean", "--source", "inbox");
+    expect(added).toMatchObject({ outcome: "added", rule: { pattern: "*.csv", pluginName: "clean", source: "inbox", priority: 0 } });
+    expect(await casparian.json("rule", "add", "*.csv", "clean", "--source", "inbox")).toMatchObject({ outcome: "unchanged" });
+    expect(await casparian.json("rule", "add", "*.csv", "clean", "--source", "inbox", "--priority", "-3")).toMatchObject({ outcome: "changed" });
+    expect((await casparian("rule", "add", " ", "clean")).stderr).toContain("is not a pattern");
+
+    const { stdout } = await casparian("rule", "test", "inbox/vendor/A.CSV");
+    expect(stdout).toContain("No plugin takes inbox/vendor/A.CSV");
+    const tested = await casparian.json<{ plugins: unknown[]; rules: { reason: string }[] }>("rule", "test", "a.CSV", "--source", "inbox");
+    expect(tested).toMatchObject({ path: "a.CSV", source: "inbox", plugins: [], rules: [{ matches: false, reason: "letter case differs, and it counts" }] });
+    await writeFile(join(home, "inbox/vendor/b.csv"), "");
+    expect((await casparian("rule", "test", "inbox/vendor/b.csv")).stdout).toContain("vendor/b.csv of source inbox goes to clean 1");
+
+    const id = added.rule.ruleId;
+    expect((await casparian("rule", "disable", id)).stdout).toContain(`Disabled rule ${id}`);
+    expect((await casparian.json<{ rules: { reason: string }[] }>("rule", "test", "b.csv", "--source", "inbox")).rules[0]!.reason).toBe("the rule is disabled");
+    expect((await casparian("rule", "enable", id)).exitCode).toBe(0);
+    expect((await casparian("rule", "remove", id)).exitCode).toBe(0);
+    expect(await casparian("rule", "remove", id)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("casparian rule list") as string });
+  });
+
+  test("a topic has a sink that is known", async () => {
+    expect(await casparian.json("topic", "set", "clean", "output", "parquet://./lake")).toMatchObject({ changed: ["output"] });
+    expect(await casparian.json("topic", "set", "clean", '{"output": {"uri": "parquet://./lake", "mode": "append"}}')).toMatchObject({ changed: [] });
+    expect(await casparian.json("topic", "list")).toEqual([{ plugin: "clean", output: "output", uri: "parquet://./lake", mode: "append", configured: true }]);
+    const wrong = await casparian("topic", "set", "clean", "output", "parqet://./lake");
+    expect(wrong).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no sink is known for parqet://") as string });
+    expect((await casparian("topic", "set", "clean", "output", "./lake")).exitCode).not.toBe(0);
+    expect((await casparian("topic", "set", "clean", "output", "parquet://x", "--mode", "sometimes")).stderr).toContain("Modes are append");
+  });
+});
+
+describe("jobs, files, versions and lineage", () => {
+  let versions: readonly string[];
+  let failed: string;
+  let completed: string;
+  const target = join(home, "output/output/trades.parquet");
+
+  beforeAll(async () => {
+    const inbox = await record.source("inbox");
+    const pluginId = (await db.query<{ id: string }>("select id from cf_plugin_manifest where name = 'clean'")).rows[0]!.id;
+    versions = [await record.version(inbox, "vendor/trades.csv", "first"), await record.version(inbox, "vendor/trades.csv", "second")];
+    await record.version(inbox, "notes.txt", "unrouted");
+    completed = await record.job(versions[0]!, pluginId, "clean");
+    await record.complete(completed, 1204, target);
+    failed = await record.job(versions[1]!, pluginId, "clean");
+    await record.fail(failed, "ValueError: bad line\nin two lines");
+    await db.query("insert into cf_job_log values ($1, 1, 1, 'stdout', now(), $2), ($1, 1, 2, 'traceback', now(), $3)", [
+      failed,
+      "reading\n",
+      "Traceback…\nValueError: bad line\n",
+    ]);
+  });
+
+  test("jobs are listed newest first, and found by state, plugin, source and path", async () => {
+    const ids = async (...args: readonly string[]) => (await casparian.json<{ id: string }[]>("jobs", "list", ...args)).map((job) => job.id);
+    expect(await ids()).toEqual([failed, completed]);
+    expect(await ids("--state", "failed")).toEqual([failed]);
+    expect(await ids("--state", "failed,completed", "--plugin", "clean", "--source", "inbox")).toEqual([failed, completed]);
+    expect(await ids("--path", "*.csv", "--limit", "1")).toEqual([failed]);
+    expect(await ids("--path", "other/**")).toEqual([]);
+    expect((await casparian("jobs", "list", "--limit", "1")).stderr).toContain("There are more");
+    expect((await casparian("jobs", "list", "--state", "faild")).stderr).toContain("Did you mean FAILED?");
+  });
+
+  test("a job is shown with its bytes, code, attempts, ledger and error", async () => {
+    const { stdout } = await casparian("jobs", "show", completed);
+    for (const fact of [sha256("first"), "clean 1", "1,204 rows of output", target, "COMMITTED"]) expect(stdout).toContain(fact);
+    const bad = await casparian("jobs", "show", failed);
+    expect(bad.stdout).toContain("PLUGIN_RAISED: ValueError: bad line\nin two lines\nLook at its traceback");
+    expect(await casparian.json("jobs", "show", completed)).toMatchObject({
+      job: { id: completed, state: "COMPLETED", rowsCommitted: 1204 },
+      workflowId: `file-version:${versions[0]}`,
+      workflowUrl: null,
+      attempts: [{ attempt: 1, outcome: "COMMITTED", worker: "test:1", peakMemoryBytes: 50_000_000 }],
+      outputs: [{ output: "output", rowsSent: 1204, rowsReadBack: 1204, target }],
+    });
+    expect(await casparian("jobs", "show", "999")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("there is no job 999") as string });
+    expect((await casparian("jobs", "show", "seventeen")).exitCode).toBe(2);
+  });
+
+  test("what a plugin wrote is printed by stream and attempt", async () => {
+    expect((await casparian("jobs", "logs", failed)).stdout).toBe("stdout    reading\ntraceback Traceback…\ntraceback ValueError: bad line");
+    expect((await casparian("jobs", "logs", failed, "--stream", "stdout")).stdout).toBe("reading");
+    expect(await casparian.json("jobs", "logs", failed, "--attempt", "1")).toMatchObject([{ stream: "stdout" }, { stream: "traceback" }]);
+    expect((await casparian("jobs", "logs", failed, "--attempt", "2")).stderr).toContain("has no attempt 2");
+    expect((await casparian("jobs", "logs", failed, "--stream", "stdin")).stderr).toContain("Streams: stdout");
+    expect(await casparian("jobs", "logs", completed)).toMatchObject({ exitCode: 0, stdout: "", stderr: `Job ${completed} has written nothing` });
+  });
+
+  test("files are listed with what became of them, and those without a rule", async () => {
+    expect(await casparian.json("files")).toMatchObject([
+      { path: "vendor/trades.csv", versions: 2, jobs: { FAILED: 1 } },
+      { path: "notes.txt", versions: 1, jobs: {} },
+    ]);
+    expect(await casparian.json("files", "--unmatched")).toHaveLength(2);
+    await casparian("rule", "add", "*.csv", "clean");
+    expect(await casparian.json("files", "--unmatched")).toMatchObject([{ path: "notes.txt" }]);
+    expect((await casparian("files", "--limit", "1")).stderr).toContain("There are more");
+  });
+
+  test("a file's versions are all there, by either kind of path", async () => {
+    for (const path of ["vendor/trades.csv", "inbox/vendor/trades.csv", join(home, "inbox/vendor/trades.csv")]) {
+      expect(await casparian.json("versions", path)).toMatchObject([
+        { id: versions[0], sequence: 1, contentHash: sha256("first"), jobs: [{ id: completed, state: "COMPLETED" }] },
+        { id: versions[1], sequence: 2, contentHash: sha256("second"), jobs: [{ id: failed, state: "FAILED" }] },
+      ]);
+    }
+    expect((await casparian("versions", "vendor/trades.csv")).stdout).toContain(sha256("second"));
+    const unknown = await casparian("versions", "trades.csv");
+    expect(unknown).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("On record: vendor/trades.csv") as string });
+  });
+
+  test("lineage leads from bytes to rows and back", async () => {
+    const whole = [
+      { version: { id: versions[0] }, jobs: [{ job: { id: completed }, outputs: [{ target, rowsWritten: 1204 }] }] },
+      { version: { id: versions[1] }, jobs: [{ job: { id: failed }, outputs: [] }] },
+    ];
+    expect(await casparian.json("lineage", "--file", "vendor/trades.csv")).toMatchObject(whole);
+    const first = [whole[0]];
+    expect(await casparian.json("lineage", "--version", versions[0]!)).toMatchObject(first);
+    expect(await casparian.json("lineage", "--job", completed)).toMatchObject(first);
+    expect(await casparian.json("lineage", "output/output/trades.parquet")).toMatchObject(first);
+    expect(await casparian.json("lineage", `${target}/part-0.parquet`)).toMatchObject(first);
+    const row = [`_cf_job_id=${completed}`, `_cf_source_hash=${sha256("first")}`, "_cf_plugin_version=clean@1"];
+    expect(await casparian.json("lineage", "--row", ...row)).toMatchObject(first);
+    expect(await casparian.json("lineage", "--row", `source_hash=${sha256("first")}`)).toMatchObject(first);
+    const { stdout } = await casparian("lineage", "--job", completed);
+    for (const fact of [`sha256 ${sha256("first")}`, "clean@1, artifact", "output  1,204 rows (append)", target]) expect(stdout).toContain(fact);
+  });
+
+  test("lineage says what contradicts the record, and what is not on it", async () => {
+    const forged = await casparian("lineage", "--row", `_cf_job_id=${completed}`, `_cf_source_hash=${sha256("second")}`, "--json");
+    expect(forged.exitCode).toBe(1);
+    expect(failureOf(forged).code).toBe("LINEAGE_CONTRADICTED");
+    expect((await casparian("lineage", "--row", "colour=red")).stderr).toContain('"colour" is not a lineage column');
+    expect((await casparian("lineage", "output/other.parquet")).stderr).toContain("no output on record is at");
+    expect((await casparian("lineage", "--job", "1", "--version", "1")).exitCode).toBe(2);
+  });
+
+  test("a failed job is queued again, and a result stands", async () => {
+    const refused = await casparian("jobs", "retry", completed);
+    expect(refused).toMatchObject({ exitCode: 1, stdout: expect.stringContaining("it is COMPLETED: its result stands") as string });
+    const retried = await casparian("jobs", "retry", "--failed", "--plugin", "clean");
+    expect(retried.stdout).toBe("Queued 1 job; nothing runs here now, so the next casparian start or scan --wait runs them");
+    expect(await casparian.json("jobs", "show", failed)).toMatchObject({ job: { state: "QUEUED", errorCode: null } });
+    const { rows } = await db.query("select reason from cf_outbox where file_version_id = $1", [versions[1]]);
+    expect(rows).toEqual([{ reason: "RETRY" }]);
+    expect((await casparian("jobs", "retry", failed)).stdout).toContain("it is QUEUED");
+    expect((await casparian("jobs", "retry", "--failed")).stdout).toBe("No failed job.");
+  });
+
+  test("a queued job is cancelled in the record while nothing runs", async () => {
+    expect((await casparian("jobs", "cancel", failed)).stdout).toBe(`Job ${failed} is cancelled`);
+    expect((await casparian("jobs", "cancel", failed)).stdout).toBe(`Job ${failed} has ended: CANCELLED`);
+    const other = await runCommand(["--home", home, "--database", url, "jobs", "list", "--state", "cancelled"]);
+    expect(other.stdout).toContain("CANCELLED");
+  });
+
+  test("a running job can't be cancelled without the one who runs it", async () => {
+    await casparian("jobs", "retry", failed);
+    await db.query("update cf_processing_job set state = 'RUNNING', attempt = attempt + 1 where id = $1", [failed]);
+    expect(await casparian("jobs", "cancel", failed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("casparian start") as string });
+  });
+});
+
+test("every change is in the audit trail, with who and what", async () => {
+  const trail = await casparian.json<{ actor: string; action: string; subject: string }[]>("sql", "select actor, action, subject from cf_audit order by id");
+  expect(trail.every(({ actor }) => /^\S+@\S+$/.test(actor))).toBe(true);
+  expect(trail.map(({ action }) => action)).toEqual(
+    expect.arrayContaining(["source.add", "source.change", "source.pause", "source.remove", "rule.add", "rule.change", "rule.disable", "rule.remove", "topic.set", "job.retry", "job.cancel"]),
+  );
+  expect(trail.filter(({ action }) => action === "source.add").map(({ subject }) => subject)).toEqual(["inbox", "vendor", "home"]);
+});
+
+test("status has the addresses, the counts and who runs", async () => {
+  expect(await casparian.json("status")).toMatchObject({
+    home,
+    running: null,
+    database: { kind: "external", url, readerUrl: url },
+    temporal: { kind: "embedded", address: null, namespace: null, uiUrl: null },
+    jobs: { COMPLETED: 1, RUNNING: 1, FAILED: 0 },
+    sources: [{ name: "home" }, { name: "inbox", filesPresent: 2, lastScan: null }],
+    plugins: 1,
+  });
+  const { stdout } = await casparian("status");
+  expect(stdout).toContain("1 RUNNING, 1 COMPLETED");
+  expect(stdout).not.toContain(new URL(url).password);
+});

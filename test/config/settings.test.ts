@@ -1,0 +1,232 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readSettings, type Flags, type Settings } from "../../config/settings.ts";
+import { WrongUse } from "../../domain/failure.ts";
+
+let home: string;
+
+beforeEach(async () => {
+  home = await mkdtemp(join(tmpdir(), "casparian-home-"));
+});
+
+afterEach(() => rm(home, { recursive: true }));
+
+async function read(toml: string | undefined, env: NodeJS.ProcessEnv = {}, flags: Flags = {}): Promise<Settings> {
+  if (toml !== undefined) await writeFile(join(home, "casparian.toml"), toml);
+  return readSettings({ home, env, flags });
+}
+
+async function refusal(toml: string | undefined, env: NodeJS.ProcessEnv = {}, flags: Flags = {}): Promise<WrongUse> {
+  const error: unknown = await read(toml, env, flags).catch((failure: unknown) => failure);
+  expect(error).toBeInstanceOf(WrongUse);
+  return error as WrongUse;
+}
+
+test("a home without a file has all defaults, frozen", async () => {
+  const settings = await read(undefined);
+  expect(settings).toEqual({
+    home,
+    stateDir: join(home, ".casparian"),
+    database: { kind: "embedded" },
+    temporal: { kind: "embedded" },
+    worker: { concurrency: availableParallelism() },
+    limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
+    python: { allowDownloads: true },
+    logLevel: "info",
+  });
+  expect(Object.isFrozen(settings)).toBe(true);
+  expect(Object.isFrozen(settings.limits)).toBe(true);
+});
+
+test("every key of the file counts", async () => {
+  const settings = await read(`
+    [database]
+    port = 5433
+    [temporal]
+    port = 7234
+    ui_port = 8234
+    [worker]
+    concurrency = 7
+    [limits]
+    plugin_seconds = 10
+    plugin_memory_mb = 256
+    log_bytes = 1000
+    [python]
+    interpreter = "tools/python3"
+    allow_downloads = false
+    [log]
+    level = "warn"`);
+  expect(settings).toMatchObject({
+    database: { kind: "embedded", port: 5433 },
+    temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
+    worker: { concurrency: 7 },
+    limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
+    python: { interpreter: join(home, "tools/python3"), allowDownloads: false },
+    logLevel: "warn",
+  });
+});
+
+const told = (who: string, concurrency: number, logLevel: string): object => ({
+  database: { kind: "external", url: `postgres://${who}@db/record` },
+  temporal: { kind: "external", address: `${who}:7233`, namespace: who },
+  worker: { concurrency },
+  logLevel,
+});
+
+describe("flags beat the environment, the environment beats the file", () => {
+  const toml = `
+    [database]
+    url = "postgres://file@db/record"
+    [temporal]
+    address = "file:7233"
+    namespace = "file"
+    [worker]
+    concurrency = 1
+    [log]
+    level = "error"`;
+  const env = {
+    CASPARIAN_DATABASE_URL: "postgres://env@db/record",
+    CASPARIAN_TEMPORAL_ADDRESS: "env:7233",
+    CASPARIAN_TEMPORAL_NAMESPACE: "env",
+    CASPARIAN_CONCURRENCY: "2",
+    CASPARIAN_LOG_LEVEL: "WARN",
+  };
+  const flags: Flags = {
+    database: "postgres://flag@db/record",
+    temporal: "flag:7233",
+    namespace: "flag",
+    concurrency: "3",
+    logLevel: "debug",
+  };
+  test("the file alone", async () => expect(await read(toml)).toMatchObject(told("file", 1, "error")));
+  test("the environment over the file", async () => expect(await read(toml, env)).toMatchObject(told("env", 2, "warn")));
+  test("flags over both", async () => expect(await read(toml, env, flags)).toMatchObject(told("flag", 3, "debug")));
+  test("embedded can be asked for against both", async () => {
+    const settings = await read(toml, env, { database: "embedded", temporal: "embedded" });
+    expect([settings.database.kind, settings.temporal.kind]).toEqual(["embedded", "embedded"]);
+  });
+  test("an empty variable is none", async () =>
+    expect(await read(toml, { CASPARIAN_DATABASE_URL: "" })).toMatchObject(told("file", 1, "error")));
+});
+
+test("the home comes from the environment when it isn't given", async () => {
+  await writeFile(join(home, "casparian.toml"), "[worker]\nconcurrency = 5\n");
+  expect(readSettings({ env: { CASPARIAN_HOME: home } })).toMatchObject({ home, worker: { concurrency: 5 } });
+});
+
+describe("what is wrong is said with what would be right", () => {
+  test.each([
+    ['[database]\nulr = "embedded"', /unknown key database\.ulr, did you mean url\?/, /url, port/],
+    ["[databse]\nport = 1", /unknown key databse, did you mean database\?/, /database, temporal/],
+    ["[database]\nui_port = 1", /unknown key database\.ui_port/, /\[temporal\]/],
+    ["[database]\nsomething = 1", /unknown key database\.something$/, /url, port/],
+    ["concurrency = 4", /unknown key concurrency$/, /\[worker\]/],
+    ['database = "embedded"', /database must be a table: \[database\], and is "embedded"/, /^$/],
+    ["[database]\nport = 99999", /database\.port must be a port from 1 to 65535, and is 99999/, /^$/],
+    ['[temporal]\nui_port = "8233"', /temporal\.ui_port must be a port .* and is "8233"/, /^$/],
+    ["[worker]\nconcurrency = 0", /worker\.concurrency must be a whole number above 0, and is 0/, /^$/],
+    ["[python]\nallow_downloads = 1", /python\.allow_downloads must be true or false, and is 1/, /^$/],
+    ['[log]\nlevel = "loud"', /log\.level must be one of debug, info, warn, error, and is "loud"/, /^$/],
+    ["[database\n", /casparian\.toml, line 1.*not TOML/, /^$/],
+    ['[database]\nurl = "mysql://db"', /"mysql:\/\/db" is not the URL of a PostgreSQL database/, /postgres:\/\/user:password@host/],
+    ['[temporal]\naddress = "temporal.example"', /"temporal\.example" is not the address/, /temporal\.example:7233/],
+  ])("%s", async (toml, message, hint) => {
+    const error = await refusal(toml);
+    expect(error.message).toMatch(message);
+    expect(error.hint ?? "").toMatch(hint);
+  });
+
+  test("a password is never part of it", async () => {
+    const error = await refusal(undefined, { CASPARIAN_DATABASE_URL: "mysql://me:hidden-word@db/record" });
+    expect(error.message).not.toContain("hidden-word");
+    const misspelt = await refusal('[database]\nurl = ["postgres://me:hidden-word@db/record"]');
+    expect(misspelt.message).not.toContain("hidden-word");
+  });
+
+  test("a misspelt variable", async () => {
+    expect((await refusal(undefined, { CASPARIAN_DATABSE_URL: "x" })).message).toBe(
+      "unknown environment variable CASPARIAN_DATABSE_URL, did you mean CASPARIAN_DATABASE_URL?",
+    );
+  });
+
+  test("somebody's own variable is left alone", async () => {
+    expect((await read(undefined, { CASPARIAN_BACKUP_TARGET_BUCKET: "x" })).database).toEqual({ kind: "embedded" });
+  });
+
+  test.each([
+    ["concurrency", { concurrency: "many" }, /"many" is not a number of plugins/],
+    ["temporal", { temporal: "here" }, /"here" is not the address/],
+    ["database", { database: "record.db" }, /"record\.db" is not the URL/],
+  ])("a flag: %s", async (_, flags, message) => expect((await refusal(undefined, {}, flags)).message).toMatch(message));
+});
+
+describe("the old product's file", () => {
+  test("is answered with what to write instead", async () => {
+    await writeFile(join(home, "global_config.toml"), '[database]\ndb_location = "/data/casparian.sqlite3"\n');
+    const error = await refusal(undefined);
+    expect(error.message).toContain('db_location = "/data/casparian.sqlite3"');
+    expect(error.hint).toContain('[database]\nurl = "embedded"');
+  });
+
+  test("with a PostgreSQL URL keeps that", async () => {
+    await writeFile(join(home, "global_config.toml"), 'db_location = "postgresql://me:hidden-word@db/record"\n');
+    const error = await refusal(undefined);
+    expect(error.hint).toContain('url = "postgresql://me:***@db/record"');
+    expect(error.message).not.toContain("hidden-word");
+  });
+
+  test("is ignored once there is a new one, or when it says nothing of the database", async () => {
+    await writeFile(join(home, "global_config.toml"), 'db_location = "x"\n');
+    expect((await read("")).database).toEqual({ kind: "embedded" });
+    await rm(join(home, "casparian.toml"));
+    await writeFile(join(home, "global_config.toml"), 'theme = "dark"\n');
+    expect((await read(undefined)).database).toEqual({ kind: "embedded" });
+  });
+});
+
+describe("Temporal's own settings", () => {
+  test("its variables lead to an external server with key and encryption", async () => {
+    const env = { TEMPORAL_ADDRESS: "cloud.example:7233", TEMPORAL_NAMESPACE: "mine", TEMPORAL_API_KEY: "key" };
+    expect((await read(undefined, env)).temporal).toEqual({
+      kind: "external",
+      address: "cloud.example:7233",
+      namespace: "mine",
+      connection: { apiKey: "key", tls: true },
+    });
+  });
+
+  test("certificates are read", async () => {
+    await writeFile(join(home, "client.pem"), "certificate");
+    await writeFile(join(home, "client.key"), "key");
+    const env = {
+      TEMPORAL_ADDRESS: "temporal.example:7233",
+      TEMPORAL_TLS_CLIENT_CERT_PATH: join(home, "client.pem"),
+      TEMPORAL_TLS_CLIENT_KEY_PATH: join(home, "client.key"),
+      TEMPORAL_TLS_SERVER_NAME: "other.example",
+    };
+    const { temporal } = await read(undefined, env);
+    expect(temporal).toMatchObject({ connection: { tls: { serverNameOverride: "other.example" } } });
+    if (temporal.kind !== "external" || typeof temporal.connection.tls !== "object") throw new Error("no encryption");
+    expect(Buffer.from(temporal.connection.tls?.clientCertPair?.crt ?? []).toString()).toBe("certificate");
+  });
+
+  test("a certificate that isn't there is said", async () => {
+    const env = { TEMPORAL_ADDRESS: "temporal.example:7233", TEMPORAL_TLS_SERVER_CA_CERT_PATH: join(home, "missing.pem") };
+    expect((await refusal(undefined, env)).message).toContain("missing.pem");
+  });
+
+  test("a profile counts when it is asked for", async () => {
+    const file = join(home, "temporal.toml");
+    await writeFile(file, '[profile.staging]\naddress = "staging.example:7233"\nnamespace = "staging"\n');
+    const env = { TEMPORAL_CONFIG_FILE: file, TEMPORAL_PROFILE: "staging" };
+    expect((await read(undefined, env)).temporal).toMatchObject({ address: "staging.example:7233", namespace: "staging" });
+    expect((await refusal(undefined, { ...env, TEMPORAL_PROFILE: "other" })).message).toContain("other");
+  });
+
+  test("ours beats it", async () => {
+    const env = { TEMPORAL_ADDRESS: "theirs:7233", CASPARIAN_TEMPORAL_ADDRESS: "ours:7233" };
+    expect((await read(undefined, env)).temporal).toMatchObject({ address: "ours:7233" });
+  });
+});

@@ -1,0 +1,2 @@
+def Handler(file_path):
+    yield [{"a": 1}]

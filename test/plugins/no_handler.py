@@ -1,0 +1,3 @@
+class Handlers:
+    def execute(self, file_path):
+        yield [{"a": 1}]

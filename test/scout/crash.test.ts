@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { findSource, insertSource } from "../../db/source-root.ts";
+import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
+import { openField, readRecord, removeTemporaryFolders } from "./fixture.ts";
+
+let database: TestDatabase;
+let threads: ScoutThreads;
+beforeAll(async () => {
+  database = await testDatabase();
+  threads = createScoutThreads(2);
+});
+afterAll(async () => {
+  await threads.close();
+  await database.close();
+  removeTemporaryFolders();
+});
+
+/** Scans in a process of its own and kills it, as `kill -9` does, at the first line that says so. Returns the lines until then. */
+async function scanAndKill(sourceName: string, isTime: (step: string, filesHashed: number) => boolean): Promise<readonly string[]> {
+  const program = fileURLToPath(new URL("scan-process.ts", import.meta.url));
+  const child = spawn(process.execPath, [program, database.url, sourceName], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    const [step = "", filesHashed] = line.split(" ");
+    if (isTime(step, Number(filesHashed))) child.kill("SIGKILL");
+  }
+  await ended;
+  return lines;
+}
+
+test("a scan that is killed anywhere leaves what the next one completes to the same record", async () => {
+  const place = await openField(database.db, threads);
+  for (let index = 0; index < 3_000; index += 1) place.write(`folder-${index % 30}/f${index}`, `content ${index % 700}`);
+  // The same tree as another source, scanned in one go, is what it must come to.
+  await insertSource(database.db, { ...place.source, name: "whole", settleMs: 0 });
+  const whole = (await findSource(database.db, "whole"))!;
+  await place.scan(null, { source: whole });
+
+  expect(await scanAndKill(place.source.name, (step) => step === "walk")).not.toContain("done 0");
+  expect(await scanAndKill(place.source.name, (step) => step === "compare")).not.toContain("done 0");
+  expect(await scanAndKill(place.source.name, (step, hashed) => step === "hash" && hashed >= 500)).not.toContain("done 0");
+  const partly = (await place.record()).length;
+  expect(partly).toBeGreaterThan(0);
+  expect(partly).toBeLessThan(3_000);
+
+  const report = await place.scan();
+  expect(report.filesNew + partly).toBe(3_000);
+  expect(await place.record()).toEqual(await readRecord(database.db, whole.id));
+  expect(await countOutbox(place.source.id)).toBe(3_000);
+  const { rows } = await database.db.query("select state, count(*)::int from cf_scan where source_id = $1 group by 1 order by 1", [
+    place.source.id,
+  ]);
+  expect(rows).toEqual([
+    { state: "COMPLETED", count: 1 },
+    { state: "FAILED", count: 3 },
+  ]);
+});
+
+async function countOutbox(sourceId: string): Promise<number> {
+  const { rows } = await database.db.query<{ count: number }>(
+    `select count(*)::int as count from cf_outbox o join cf_file_version v on v.id = o.file_version_id
+     join cf_file_location l on l.id = v.location_id where l.source_id = $1`,
+    [sourceId],
+  );
+  return rows[0]!.count;
+}

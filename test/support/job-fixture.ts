@@ -1,0 +1,123 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createHash } from "node:crypto";
+import { createJobActivities, type JobActivities } from "../../activities/job.ts";
+import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
+import { standardEnvironment } from "../../bridge/environments.ts";
+import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
+import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
+import { insertRule } from "../../db/routing-rule.ts";
+import { insertOutbox } from "../../db/outbox.ts";
+import { readStat } from "../../scout/stat.ts";
+import { createSinks, type Sinks } from "../../sinks/registry.ts";
+import { testDatabase, type TestDatabase } from "./database.ts";
+import { environmentRoot } from "./environment-root.ts";
+import { quietLog } from "./quiet-log.ts";
+import { testTools } from "./tools.ts";
+
+/** A record, a folder and the activities of a worker, without Temporal: for tests of what happens between two lines. */
+export interface JobFixture extends AsyncDisposable {
+  readonly database: TestDatabase;
+  readonly folder: string;
+  readonly output: string;
+  readonly activities: PlanActivities & JobActivities;
+  readonly pool: PluginPool;
+  readonly sinks: Sinks;
+  /** Paths for which a scan was asked. */
+  readonly scansRequested: string[];
+  /** Publishes source code as the active plugin of this name, with a rule for the pattern. */
+  publish(name: string, source: string, pattern: string): Promise<string>;
+  /** Writes a file and records it as a version that waits in the outbox; returns the version's id. */
+  record(name: string, content: string): Promise<string>;
+}
+
+export async function createJobFixture(): Promise<JobFixture> {
+  const database = await testDatabase();
+  const { db } = database;
+  const folder = await mkdtemp(join(tmpdir(), "casparian-jobs-"));
+  await mkdir(join(folder, "in"));
+  const tools = testTools();
+  const pool = createPluginPool({ maxParents: 2, log: quietLog });
+  const sinks = createSinks({ baseDir: folder });
+  const scansRequested: string[] = [];
+  const place = { environmentRoot, interpreter: tools.python };
+  const activities = {
+    ...createPlanActivities({ db, ...place }),
+    ...createJobActivities({
+      db,
+      log: quietLog,
+      sinks,
+      pool,
+      worker: "test",
+      ...place,
+      scratchRoot: join(folder, "scratch"),
+      uv: tools.uv,
+      limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
+      requestScan: async (_source, path) => void scansRequested.push(path),
+    }),
+  };
+  const { rows } = await db.query<{ id: string }>("insert into cf_source_root (name, path) values ('in', $1) returning id", [
+    join(folder, "in"),
+  ]);
+  const sourceId = rows[0]!.id;
+  let published = 0;
+
+  return {
+    database,
+    folder,
+    output: join(folder, "output"),
+    activities,
+    pool,
+    sinks,
+    scansRequested,
+    async publish(name, sourceCode, pattern) {
+      published += 1;
+      const environment = standardEnvironment();
+      await insertEnvironment(db, environment);
+      const id = await insertArtifact(db, {
+        name,
+        version: String(published),
+        artifactHash: createHash("sha256").update(sourceCode).digest("hex"),
+        sourceCode,
+        manifest: { patterns: [pattern], topic: name },
+        environmentHash: environment.hash,
+        publisher: "test",
+      });
+      await activateArtifact(db, name, id);
+      await insertRule(db, { pattern, pluginName: name, sourceId: null, priority: 0, tag: null });
+      return id;
+    },
+    async record(name, content) {
+      const path = join(folder, "in", name);
+      await writeFile(path, content);
+      const stat = (await readStat(path))!;
+      const version = await db.query<{ id: string }>(
+        `with location as (
+           insert into cf_file_location as l (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode) values ($1, $2, $3, $4, $5, $6)
+           on conflict (source_id, cf_path_key(rel_path)) do update set size_bytes = excluded.size_bytes returning id
+         )
+         insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at)
+         select id, 1 + (select count(*) from cf_file_version v where v.location_id = location.id), $7, $3, $4, $5, $6, now() from location
+         returning id`,
+        [
+          sourceId,
+          name,
+          stat.sizeBytes,
+          stat.mtimeNs,
+          stat.ctimeNs,
+          BigInt.asIntN(64, stat.inode),
+          createHash("sha256").update(content).digest("hex"),
+        ],
+      );
+      await insertOutbox(db, [version.rows[0]!.id], "NEW");
+      return version.rows[0]!.id;
+    },
+    async [Symbol.asyncDispose]() {
+      await pool.close();
+      await sinks.close();
+      await database.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

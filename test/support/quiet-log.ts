@@ -1,0 +1,4 @@
+import type { Log } from "../../domain/log.ts";
+
+/** Says nothing. */
+export const quietLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };

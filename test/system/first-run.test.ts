@@ -1,0 +1,101 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readResults } from "../support/parquet.ts";
+import { createProduct, processesOf, type Product } from "../support/product.ts";
+import { csv, csvPlugin, failingPlugin, oldSdkPlugin } from "../support/samples.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+let product: Product;
+beforeAll(async () => {
+  product = await createProduct();
+});
+afterAll(() => product[Symbol.asyncDispose]());
+
+interface Job {
+  readonly id: string;
+  readonly state: string;
+  readonly plugin: string;
+  readonly path: string;
+  readonly sequence: number;
+}
+const jobs = (): Promise<readonly Job[]> => product.json<readonly Job[]>("jobs", "list");
+
+test("with nothing running: publish both forms of plugin, scan, and the tables are there", async () => {
+  await product.json("plugin", "publish", await product.write("finance.py", csvPlugin));
+  await product.json(
+    "plugin",
+    "publish",
+    await product.write("legacy.py", oldSdkPlugin),
+    "--topic-config",
+    '{"topic_name": {"uri": "parquet://./elsewhere", "mode": "append"}}',
+  );
+  await product.json("rule", "add", "legacy-*.csv", "legacy");
+  await writeFile(join(product.inbox, "finance.csv"), csv(100));
+  await writeFile(join(product.inbox, "legacy-1.csv"), csv(7));
+
+  const scan = await product.run("scan", "--wait");
+  expect(scan.stderr).not.toContain("error");
+  expect(scan.exitCode).toBe(0);
+
+  const output = await readResults(join(product.home, "output"));
+  expect(output.map(({ rows }) => rows).toSorted((a, b) => a - b)).toEqual([7, 100]);
+  const legacy = await readResults(join(product.home, "elsewhere"));
+  expect(legacy.map(({ rows }) => rows)).toEqual([7]);
+  expect(legacy[0]!.sourceHashes).toEqual([createHash("sha256").update(csv(7)).digest("hex")]);
+  expect((await jobs()).every((job) => job.state === "COMPLETED")).toBe(true);
+  expect(await processesOf(product.home)).toEqual([]);
+});
+
+test("a second scan finds nothing new; a changed file gets a second version, and the first one's rows stay", async () => {
+  expect((await product.run("scan", "inbox", "--wait")).exitCode).toBe(0);
+  expect(await jobs()).toHaveLength(3);
+
+  await writeFile(join(product.inbox, "finance.csv"), csv(101));
+  expect((await product.run("scan", "inbox", "--wait")).exitCode).toBe(0);
+  const versions = (await jobs()).filter((job) => job.path === "finance.csv");
+  expect(versions.map((job) => job.sequence).toSorted()).toEqual([1, 2]);
+  const rows = (await readResults(join(product.home, "output"))).map((result) => result.rows);
+  expect(rows.toSorted((a, b) => a - b)).toEqual([7, 100, 101]);
+});
+
+test("a plugin that raises fails its job in its own words, leaves nothing behind, and can be retried once it is mended", async () => {
+  await product.json("plugin", "publish", await product.write("brittle.py", failingPlugin));
+  await writeFile(join(product.inbox, "lines.txt"), "1\n2\n");
+  const scan = await product.run("scan", "--wait");
+  expect(scan.exitCode).toBe(1);
+  expect(scan.stdout + scan.stderr).toContain("line 7 has 3 fields");
+  expect(await readdir(join(product.home, "output"))).toEqual(["output"]);
+
+  const failed = (await jobs()).find((job) => job.plugin === "brittle")!;
+  expect(failed.state).toBe("FAILED");
+  const logs = await product.run("jobs", "logs", failed.id);
+  expect(logs.stdout).toContain("about to fail");
+  expect(logs.stdout).toContain('brittle.py", line 9');
+  expect(logs.stdout).toContain("ValueError: line 7 has 3 fields, 5 were expected");
+});
+
+test("the audit queries of the documents run to the letter", async () => {
+  const versions = await product.run(
+    "sql",
+    `SELECT l.rel_path, v.id as version_id, v.content_hash, v.size_bytes, v.detected_at, COUNT(j.id) as jobs_processed
+FROM cf_file_location l
+JOIN cf_file_version v ON v.location_id = l.id
+LEFT JOIN cf_processing_queue j ON j.file_version_id = v.id
+GROUP BY l.rel_path, v.id
+ORDER BY l.rel_path, v.detected_at;`,
+  );
+  expect(versions.stdout).toMatch(/finance\.csv[^\n]*\n[^\n]*finance\.csv/);
+  const queue = await product.run(
+    "sql",
+    `SELECT j.id as job_id, j.status, j.plugin_name, v.id as version_id, v.content_hash, l.rel_path, v.detected_at
+FROM cf_processing_queue j
+JOIN cf_file_version v ON v.id = j.file_version_id
+JOIN cf_file_location l ON l.id = v.location_id
+ORDER BY j.id;`,
+  );
+  expect(queue.stdout).toContain("COMPLETED");
+  expect(queue.stdout).toContain("FAILED");
+});

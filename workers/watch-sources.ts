@@ -1,0 +1,68 @@
+import { listSources } from "../db/source-root.ts";
+import type { Database } from "../db/pool.ts";
+import type { Log } from "../domain/log.ts";
+import { watchSource } from "../scout/watch.ts";
+import { every } from "./every.ts";
+
+/** How often the list of sources is read again. Milliseconds. */
+const sourcesIntervalMs = 2_000;
+/** How often everything is looked at, whatever the watchers say. Milliseconds. */
+const fullScanIntervalMs = 5 * 60_000;
+
+interface Watched {
+  readonly key: string;
+  readonly stop: () => Promise<void>;
+}
+
+/**
+ * Keeps every active source scanned: wholly when it appears and from time to time, in part when its watcher hints at changes. Sources
+ * that are added, changed, paused or removed meanwhile are followed.
+ */
+export function watchSources(options: {
+  readonly db: Database;
+  readonly log: Log;
+  readonly requestScan: (source: string, paths: readonly string[] | null) => Promise<void>;
+}): { readonly stop: () => Promise<void> } {
+  const { db, log, requestScan } = options;
+  const watched = new Map<string, Watched>();
+  const following = every(sourcesIntervalMs, "reading the sources", log, async () => {
+    const sources = (await listSources(db)).filter((source) => source.state === "ACTIVE");
+    const wanted = new Map(sources.map((source) => [source.name, source]));
+    for (const [name, { key, stop }] of watched) {
+      if (keyOf(wanted.get(name)) === key) continue;
+      watched.delete(name);
+      await stop();
+    }
+    for (const source of sources) {
+      if (!watched.has(source.name)) watched.set(source.name, follow(source));
+    }
+  });
+
+  function follow(source: Awaited<ReturnType<typeof listSources>>[number]): Watched {
+    const scans = every(fullScanIntervalMs, `asking for a scan of ${source.name}`, log, () => requestScan(source.name, null));
+    const watcher = watchSource({
+      path: source.path,
+      exclude: source.exclude,
+      log,
+      onHint: (paths) => void requestScan(source.name, paths).catch(() => scans.nudge()),
+    });
+    return {
+      key: keyOf(source),
+      async stop() {
+        await Promise.all([scans.stop(), watcher.close()]);
+      },
+    };
+  }
+
+  return {
+    async stop() {
+      await following.stop();
+      await Promise.all([...watched.values()].map(({ stop }) => stop()));
+    },
+  };
+}
+
+/** What makes a watcher stale when it changes. */
+function keyOf(source: { readonly path: string; readonly exclude: readonly string[] } | undefined): string {
+  return source === undefined ? "" : JSON.stringify([source.path, source.exclude]);
+}

@@ -1,0 +1,3 @@
+/** All workflows, as Temporal's bundler wants them: by name from one module. */
+export { processFileVersion } from "./process-file-version.ts";
+export { scanSource } from "./scan-source.ts";
