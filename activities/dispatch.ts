@@ -17,34 +17,47 @@ const startedMax = 1_000;
 /** Starts under way at once. */
 const concurrency = 16;
 
+export interface DispatchOptions {
+  /** At most so many; as many as may be started ahead of their planning unless given. */
+  readonly limit?: number;
+  /** Ends it between two passes. */
+  readonly signal?: AbortSignal;
+}
+
 export interface Dispatcher {
   /**
    * Starts the workflow of each version in the outbox, until none is left or enough are started; the next call goes on. Returns how many were
    * started. May run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions stay in the outbox.
    */
-  dispatch(): Promise<number>;
+  readonly dispatch: (options?: DispatchOptions) => Promise<number>;
 }
 
 export function createDispatcher({ db, client, log }: { readonly db: Database; readonly client: Client; readonly log: Log }): Dispatcher {
   // An eager start hands the first task over with the answer: 50 ms less for each version. Only a worker's own connection can.
   const eager = client.connection instanceof NativeConnection;
   return {
-    async dispatch() {
-      const waiting = await startAll({ lost: false });
-      const lost = await startAll({ lost: true });
+    async dispatch({ limit = startedMax, signal } = {}) {
+      const waiting = await startAll({ lost: false, limit, signal });
+      const lost = await startAll({ lost: true, limit: limit - waiting, signal });
       if (lost > 0) log.warn("versions that were started and never planned are started again", { versions: lost });
       return waiting + lost;
     },
   };
 
-  async function startAll({ lost }: { readonly lost: boolean }): Promise<number> {
+  async function startAll(pass: {
+    readonly lost: boolean;
+    readonly limit: number;
+    readonly signal: AbortSignal | undefined;
+  }): Promise<number> {
     let started = 0;
-    for (;;) {
-      const rows = await claimOutbox(db, { limit: passSize, startedMax, lost });
-      if (rows.length === 0) return started;
+    while (started < pass.limit) {
+      pass.signal?.throwIfAborted();
+      const rows = await claimOutbox(db, { limit: Math.min(passSize, pass.limit - started), startedMax, lost: pass.lost });
+      if (rows.length === 0) break;
       await startEach(rows);
       started += rows.length;
     }
+    return started;
   }
 
   async function startEach(rows: readonly OutboxRow[]): Promise<void> {

@@ -6,14 +6,14 @@ import type { Log } from "../domain/log.ts";
 import { closest } from "../domain/suggest.ts";
 import { scanSource, type ScanReport } from "../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../scout/threads.ts";
+import type { Dispatcher } from "./dispatch.ts";
 import { withTemporalFailures } from "./failure.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 
 export interface ScanDependencies {
   readonly db: Database;
   readonly log: Log;
-  /** Starts the workflows of what is in the outbox; returns how many. */
-  readonly dispatch: () => Promise<number>;
+  readonly dispatch: Dispatcher["dispatch"];
   readonly threads?: ScoutThreads;
 }
 
@@ -34,7 +34,8 @@ export type ScanOutcome =
     };
 
 /** What a step without heartbeats may take on: well under a second of work. */
-const quickBounds = { files: 2_000, bytes: 64 * 1024 * 1024 };
+const quickBounds = { files: 1_000, bytes: 64 * 1024 * 1024 };
+const quickStarts = 50;
 
 export type ScanActivities = ReturnType<typeof createScanActivities>;
 
@@ -55,9 +56,14 @@ export function createScanActivities({ db, log, dispatch, threads = createScoutT
       }
     },
 
-    /** Starts a workflow for each version that waits for one. */
+    /** Starts workflows for the versions that wait for one, until enough are started; heartbeats and stops when it is cancelled. */
     async dispatch(): Promise<number> {
-      return dispatch();
+      return withHeartbeat((signal) => dispatch({ signal }));
+    },
+
+    /** The same as a short step for a few; false where more may wait. */
+    async dispatchFew(): Promise<boolean> {
+      return (await dispatch({ limit: quickStarts, signal: cancellationSignal() })) < quickStarts;
     },
   });
 

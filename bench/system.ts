@@ -22,7 +22,7 @@ export interface BenchSystem extends AsyncDisposable {
 /** Starts the product in a temporary folder; disposing stops it and removes the folder. */
 export async function startBenchSystem(): Promise<BenchSystem> {
   const home = await mkdtemp(join(tmpdir(), "casparian-bench-"));
-  const env = { CASPARIAN_TOOLS_DIR: join(root, ".casparian/tools") };
+  const env = { CASPARIAN_TOOLS_DIR: process.env["CASPARIAN_TOOLS_DIR"] ?? join(root, ".casparian/tools") };
   const run = (args: readonly string[]) => execa(process.execPath, [join(root, "bin/casparian.js"), "--home", home, ...args], { env });
   const system: ResultPromise = run(["start"]);
   const status = await waitUntilRunning(run, system);

@@ -3,7 +3,7 @@ import type { ByteSource } from "./transport.ts";
 /** Kinds of frames on the data channel; `python/casparian_bridge/channel.py` is its other side. */
 export const frameKinds = { open: 1, message: 2, end: 3, error: 4 } as const;
 
-/** The payload's memory is its own. */
+/** The payload's memory is used again for the next frame. */
 export interface Frame {
   readonly kind: number;
   readonly output: number;
@@ -15,8 +15,9 @@ export class BrokenProtocol extends Error {}
 
 const headBytes = 8;
 const textBytesMax = 1024 * 1024;
+const memoryBytesMin = 64 * 1024;
 /** Memory for a large frame is taken as its bytes come, so a lie about a length costs no more than this. */
-const firstBytesMax = 16 * 1024 * 1024;
+const growthBytesMin = 8 * 1024 * 1024;
 
 /**
  * Reads frames until the end, one at a time: the next is read when `onFrame` has resolved, which is the back-pressure.
@@ -24,6 +25,7 @@ const firstBytesMax = 16 * 1024 * 1024;
  */
 export async function readFrames(source: ByteSource, messageBytesMax: number, onFrame: (frame: Frame) => Promise<void>): Promise<void> {
   const head = Buffer.allocUnsafe(headBytes);
+  let memory = new Uint8Array(memoryBytesMin);
   for (;;) {
     const filled = await source.fill(head);
     if (filled === 0) return;
@@ -33,19 +35,27 @@ export async function readFrames(source: ByteSource, messageBytesMax: number, on
     const lengthMax = kind === frameKinds.message ? messageBytesMax : textBytesMax;
     if (length > lengthMax) throw new BrokenProtocol(`a frame of kind ${kind} has ${length} bytes, and ${lengthMax} is the most`);
     const output = head.readUInt16LE(6);
-    await onFrame({ kind, output, payload: await readPayload(source, length) });
+    memory = await readPayload(source, length, memory);
+    await onFrame({ kind, output, payload: memory.subarray(0, length) });
   }
 }
 
-async function readPayload(source: ByteSource, length: number): Promise<Uint8Array> {
-  let payload = Buffer.allocUnsafeSlow(Math.min(length, firstBytesMax));
-  let filled = await source.fill(payload);
-  while (filled === payload.byteLength && filled < length) {
-    const grown = Buffer.allocUnsafeSlow(Math.min(length, filled * 2));
-    payload.copy(grown);
-    payload = grown;
-    filled += await source.fill(payload.subarray(filled));
+/** Fills the memory, or larger memory if it is too small, and returns it. One memory for all frames: new pages cost more than reading. */
+async function readPayload(source: ByteSource, length: number, given: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  let memory = given;
+  let filled = 0;
+  for (;;) {
+    const wanted = Math.min(length, memory.byteLength);
+    filled += await source.fill(memory.subarray(filled, wanted));
+    if (filled < wanted) throw new BrokenProtocol("the data ended within a frame");
+    if (filled === length) return memory;
+    const grown = new Uint8Array(Math.min(roundUp(length), Math.max(growthBytesMin, memory.byteLength * 2)));
+    grown.set(memory.subarray(0, filled));
+    memory = grown;
   }
-  if (filled < length) throw new BrokenProtocol("the data ended within a frame");
-  return payload;
+}
+
+/** Frames of one output are of much the same length, so a little more serves them all. */
+function roundUp(bytes: number): number {
+  return Math.ceil(bytes / memoryBytesMin + 1) * memoryBytesMin;
 }

@@ -1,3 +1,4 @@
+import { createClock } from "./clock.ts";
 import type { PluginLimits, ProcessEnd } from "./failure.ts";
 import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sentFailure, timeFailure } from "./failure.ts";
 import { BrokenProtocol, type Frame, readFrames } from "./frames.ts";
@@ -51,6 +52,7 @@ const messageBytesMax = 256 * 1024 * 1024;
 const logBytesFactorMax = 8;
 /** After the processes have ended, the streams end at once, unless something outside of them holds a descriptor. */
 const drainMsMax = 10_000;
+const obeyMsMax = 10_000;
 
 /**
  * Runs the plugin in a fork of the parent. Resolves, or rejects, when no process of the job is left.
@@ -65,9 +67,14 @@ export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHan
   const job = parent.start({ inputPath: run.inputPath, scratch: run.scratchDir, memoryBytes: run.limits.memoryBytes });
 
   let cause: Cause | undefined;
+  let insist: NodeJS.Timeout | undefined;
+  const stopped = Promise.withResolvers<void>();
   const stop = (why: Cause) => {
     cause ??= why;
     job.kill();
+    stopped.resolve();
+    // A parent that does not obey goes itself, with all that it has forked.
+    insist ??= setTimeout(() => void parent.close(), obeyMsMax).unref();
   };
   const data = connectBytes(parent.socketPath, job.token, "data");
   const texts = (["stdout", "stderr", "log"] as const).map((stream) =>
@@ -82,10 +89,12 @@ export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHan
     const frames = takeFrames(data, received).catch((error: unknown) => stop({ kind: "failed", error }));
     end = await job.end;
     timer.clear();
-    // A handler that still works on the last frame is waited for only where the job may yet succeed.
-    await Promise.race([Promise.all([cause === undefined ? frames : undefined, ...texts]), expire(drainMsMax, () => clock.busy())]);
+    // A handler that still works on the last frame is waited for only while the job may yet succeed.
+    const drained = Promise.all([Promise.race([frames, stopped.promise]), ...texts]);
+    await Promise.race([drained, expire(drainMsMax, clock.busy)]);
   } finally {
     timer.clear();
+    clearTimeout(insist);
     run.signal.removeEventListener("abort", onAbort);
     data.destroy();
   }
@@ -141,52 +150,6 @@ function wordsOf(error: unknown): string {
 function tracebackOf(received: Received): readonly LogChunk[] {
   const text = received.error()?.traceback;
   return text === undefined || text === "" ? [] : [{ stream: "traceback", at: new Date(), text }];
-}
-
-interface Clock {
-  /** The same handlers, their time being measured. */
-  readonly handlers: PluginHandlers;
-  readonly busy: () => boolean;
-  /** Calls once when that many seconds have passed outside of the handlers. */
-  limit(seconds: number, onLimit: () => void): { clear(): void };
-}
-
-/** The plugin's limit is on its own time: a slow sink, for which it has to wait, is not its fault. */
-function createClock(handlers: PluginHandlers): Clock {
-  const began = performance.now();
-  let handledMs = 0;
-  let handlingSince: number | undefined;
-  const measured = async (work: Promise<void>) => {
-    handlingSince = performance.now();
-    try {
-      await work;
-    } finally {
-      handledMs += performance.now() - handlingSince;
-      handlingSince = undefined;
-    }
-  };
-  const ownMs = () => {
-    const now = performance.now();
-    return now - began - handledMs - (handlingSince === undefined ? 0 : now - handlingSince);
-  };
-  return {
-    handlers: {
-      open: (output, schema) => measured(handlers.open(output, schema)),
-      message: (output, message) => measured(handlers.message(output, message)),
-    },
-    busy: () => handlingSince !== undefined,
-    limit: (seconds, onLimit) => {
-      let timer: NodeJS.Timeout;
-      const check = () => {
-        const leftMs = seconds * 1000 - ownMs();
-        if (leftMs <= 0) onLimit();
-        // A timer can't be set for more than 24 days.
-        else timer = setTimeout(check, Math.min(leftMs + 1, 2 ** 31 - 1));
-      };
-      check();
-      return { clear: () => clearTimeout(timer) };
-    },
-  };
 }
 
 /** Resolves after that time in which nothing was going on. */

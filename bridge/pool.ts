@@ -68,10 +68,12 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
     const started = startParent({ plugin: request.plugin, python: request.python, inputRoots, scratchRoot, socketDir, log: options.log });
     const held: Held = { key, inputRoots, started, jobs: 1, retired: false, usedAt: Date.now() };
     parents.set(key, held);
-    void started.then((parent) => parent.ended).then(
-      () => forget(held),
-      () => forget(held),
-    );
+    void started
+      .then((parent) => parent.ended)
+      .then(
+        () => forget(held),
+        () => forget(held),
+      );
     return held;
   }
 

@@ -34,7 +34,9 @@ function versionOf(interpreter: string): Promise<string> {
 
 async function askVersion(interpreter: string): Promise<string> {
   try {
-    const { stdout } = await run(interpreter, ["-I", "-S", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"], { timeout: 20_000 });
+    const { stdout } = await run(interpreter, ["-I", "-S", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3])"], {
+      timeout: 20_000,
+    });
     return stdout.trim();
   } catch (cause) {
     const hint = "Install Python 3.10 or newer, or say where it is with CASPARIAN_PYTHON.";

@@ -4,7 +4,7 @@ import { isOutputName } from "../domain/topic.ts";
 import { BrokenProtocol, type Frame, frameKinds } from "./frames.ts";
 import { MalformedMessage, type ParsedMessage, parseMessage } from "./message.ts";
 
-/** Where a plugin's rows go. Each promise is awaited before more is read. */
+/** Where a plugin's rows go. Each promise is awaited before more is read; then a message's bytes are used again, so keep a copy or nothing. */
 export interface PluginHandlers {
   open(output: string, schema: ArrowMessage): Promise<void>;
   message(output: string, message: ArrowMessage): Promise<void>;

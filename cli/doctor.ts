@@ -48,7 +48,9 @@ function describe({ terminal }: Shell, found: readonly Diagnosis[]): string {
   const lines = found.flatMap(({ subject, severity, message, hint }) => {
     const [mark, style] = marks[severity];
     const first = `${terminal.paint(style, mark.padEnd(8))} ${subject.padEnd(9)} ${printable(message)}`;
-    return hint === null ? [first] : [first, `${" ".repeat(19)}→ ${printable(hint, { keepLines: true }).replaceAll("\n", `\n${" ".repeat(21)}`)}`];
+    return hint === null
+      ? [first]
+      : [first, `${" ".repeat(19)}→ ${printable(hint, { keepLines: true }).replaceAll("\n", `\n${" ".repeat(21)}`)}`];
   });
   const amount = (severity: Severity): number => found.filter((diagnosis) => diagnosis.severity === severity).length;
   const verdict = `${count(amount("error"), "error")}, ${count(amount("warning"), "warning")}`;

@@ -22,7 +22,10 @@ export function duration(span: number): string {
 
 /** `2026-11-21 22:58:37Z`, for people; JSON has the full form. */
 export function absoluteTime(time: Date | string): string {
-  return new Date(time).toISOString().replace("T", " ").replace(/\.\d+Z$/, "Z");
+  return new Date(time)
+    .toISOString()
+    .replace("T", " ")
+    .replace(/\.\d+Z$/, "Z");
 }
 
 /** `512 B`, `1.4 kB`, `168 MB`: decimal, as disks and networks count. */

@@ -9,7 +9,10 @@ import type { Style, Terminal } from "./terminal.ts";
 export function describeJob(terminal: Terminal, { job, version, attempts, outputs, workflowId }: JobDetail, url: string | null): string {
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${version.path} of source ${version.source} (${version.root}/${version.path})`],
-    ["version", `${version.id}, number ${version.sequence} of this file, ${bytes(version.sizeBytes)}, detected ${absoluteTime(version.detectedAt)}`],
+    [
+      "version",
+      `${version.id}, number ${version.sequence} of this file, ${bytes(version.sizeBytes)}, detected ${absoluteTime(version.detectedAt)}`,
+    ],
     ["hash", version.contentHash],
     ["plugin", `${job.plugin} ${job.pluginVersion}${job.pluginState === "ACTIVE" ? "" : ` (${job.pluginState.toLowerCase()})`}`],
     ["artifact", job.artifactHash],
@@ -29,7 +32,8 @@ export function describeJob(terminal: Terminal, { job, version, attempts, output
     lines.push(`casparian jobs logs ${job.id} shows what the plugin wrote`);
   }
   if (attempts.length > 0) lines.push("", renderTable(terminal, attemptColumns, attempts));
-  if (outputs.length > 0) lines.push("", renderTable(terminal, outputColumns, outputs), "", ...outputs.filter((o) => o.state === "COMMITTED").map(whereOf));
+  if (outputs.length > 0)
+    lines.push("", renderTable(terminal, outputColumns, outputs), "", ...outputs.filter((o) => o.state === "COMMITTED").map(whereOf));
   return lines.join("\n");
 }
 
@@ -48,7 +52,12 @@ const attemptColumns: readonly Column<JobDetail["attempts"][number]>[] = [
   },
   { title: "MEMORY", value: ({ peakMemoryBytes }) => (peakMemoryBytes === null ? "" : bytes(peakMemoryBytes)), align: "right" },
   { title: "WORKER", value: (attempt) => attempt.worker, shorten: "end" },
-  { title: "ERROR", value: ({ errorCode, errorMessage }) => (errorCode === null ? "" : `${errorCode}: ${errorMessage ?? ""}`), shorten: "end" },
+  {
+    title: "ERROR",
+    optional: true,
+    value: ({ errorCode, errorMessage }) => (errorCode === null ? "" : `${errorCode}: ${errorMessage ?? ""}`),
+    shorten: "end",
+  },
 ];
 
 const outputColumns: readonly Column<JobDetail["outputs"][number]>[] = [

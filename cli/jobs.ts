@@ -43,7 +43,9 @@ function listCommand(shell: Shell): Command {
     .action(async ({ state, ...options }: ListOptions) => {
       await withSession(shell, {}, async (session) => {
         const { jobs, more } = await listJobs(session, { ...options, states: state?.flatMap((states) => states.split(",")) });
-        shell.terminal.show(jobs, () => (jobs.length === 0 ? "No job. casparian doctor says why" : renderTable(shell.terminal, jobColumns, jobs)));
+        shell.terminal.show(jobs, () =>
+          jobs.length === 0 ? "No job. casparian doctor says why" : renderTable(shell.terminal, jobColumns, jobs),
+        );
         if (more) shell.terminal.note(`There are more: --limit ${options.limit * 10}`);
       });
     });
@@ -62,10 +64,20 @@ export const jobColumns: readonly Column<JobRow>[] = [
   { title: "SOURCE", value: (job) => job.source },
   { title: "PATH", value: (job) => job.path, shorten: "middle" },
   { title: "VERSION", value: (job) => String(job.sequence), align: "right" },
-  { title: "ROWS", value: (job) => (job.state === "COMPLETED" || job.state === "PARTIAL" ? number(job.rowsCommitted) : ""), align: "right" },
-  { title: "TOOK", value: tookOf, align: "right" },
+  {
+    title: "ROWS",
+    optional: true,
+    value: (job) => (job.state === "COMPLETED" || job.state === "PARTIAL" ? number(job.rowsCommitted) : ""),
+    align: "right",
+  },
+  { title: "TOOK", value: tookOf, align: "right", optional: true },
   { title: "WHEN", value: (job) => relativeTime(job.finishedAt ?? job.startedAt ?? job.queuedAt) },
-  { title: "ERROR", value: (job) => (job.state === "FAILED" ? `${job.errorCode}: ${job.errorMessage ?? ""}` : ""), shorten: "end" },
+  {
+    title: "ERROR",
+    value: (job) => (job.state === "FAILED" ? `${job.errorCode}: ${(job.errorMessage ?? "").split("\n")[0]}` : ""),
+    shorten: "end",
+    optional: true,
+  },
 ];
 
 function tookOf({ startedAt, finishedAt }: JobRow): string {
@@ -162,7 +174,10 @@ function describeRetried(retried: readonly RetriedJob[], running: boolean): stri
   if (retried.length === 0) return "No failed job.";
   const lines = retried.filter((job) => job.outcome !== "queued").map((job) => `Job ${job.id} (${printable(job.path)}): ${job.reason}`);
   const queued = retried.filter((job) => job.outcome === "queued" || job.outcome === "replaced").length;
-  if (queued > 0) lines.push(`Queued ${count(queued, "job")}${running ? "" : "; nothing runs here now, so the next casparian start or scan --wait runs them"}`);
+  if (queued > 0)
+    lines.push(
+      `Queued ${count(queued, "job")}${running ? "" : "; nothing runs here now, so the next casparian start or scan --wait runs them"}`,
+    );
   return lines.join("\n");
 }
 

@@ -87,8 +87,12 @@ function describeJob(terminal: Terminal, { job, outputs }: JobLineage, last: boo
   if (outputs.length === 0) lines.push(`${bar}└─ no rows`);
   outputs.forEach((output, i) => {
     const end = i === outputs.length - 1;
-    const rows = output.state === "COMMITTED" ? count(output.rowsWritten, "row") : `${number(output.rowsWritten)} rows ${output.state.toLowerCase()}`;
-    lines.push(`${bar}${end ? "└─" : "├─"} ${output.output}  ${rows} (${output.mode})`, `${bar}${end ? "   " : "│  "}${printable(output.target)}`);
+    const rows =
+      output.state === "COMMITTED" ? count(output.rowsWritten, "row") : `${number(output.rowsWritten)} rows ${output.state.toLowerCase()}`;
+    lines.push(
+      `${bar}${end ? "└─" : "├─"} ${output.output}  ${rows} (${output.mode})`,
+      `${bar}${end ? "   " : "│  "}${printable(output.target)}`,
+    );
   });
   return lines;
 }

@@ -60,7 +60,9 @@ function withGlobalOptions(command: Command): Command {
 
 /** The verb and the options for all of them, before the verb's own options are known. */
 function peek(args: readonly string[]): { readonly verbName: string | undefined; readonly options: GlobalOptions } {
-  const probe = withGlobalOptions(new Command()).exitOverride().configureOutput({ outputError: () => {} });
+  const probe = withGlobalOptions(new Command())
+    .exitOverride()
+    .configureOutput({ outputError: () => {} });
   const { operands } = probe.parseOptions([...args]);
   return { verbName: operands[0] === "help" ? operands[1] : operands[0], options: probe.opts<GlobalOptions>() };
 }

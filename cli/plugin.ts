@@ -46,7 +46,8 @@ function publishCommand(shell: Shell): Command {
     .option("--backfill", "also queue the files on record that match and that this version has not had")
     .option("--force", "publish although the environment lacks something that is imported")
     .action(async (file: string, options: PublishOptions) => {
-      const topics = options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
+      const topics =
+        options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
       const tools = await findTools(shell);
       await withSession(shell, {}, async (session) => {
         const published = await publishPlugin(session, {
@@ -71,7 +72,12 @@ function publishCommand(shell: Shell): Command {
 
 async function findTools(shell: Shell): Promise<{ readonly uv: string; readonly python: string }> {
   const { stateDir, python } = shell.settings();
-  const options = { stateDir, log: shell.log, interpreter: python.interpreter, onProgress: (text: string) => shell.terminal.progress(text) };
+  const options = {
+    stateDir,
+    log: shell.log,
+    interpreter: python.interpreter,
+    onProgress: (text: string) => shell.terminal.progress(text),
+  };
   const [uv, { path }] = await Promise.all([ensureTool("uv", options), findPython(python.interpreter)]);
   return { uv, python: path };
 }
@@ -86,7 +92,8 @@ function describePublished(published: PublishedPlugin, running: boolean): string
   }[outcome];
   const lines = [done, ...published.warnings.map((warning) => `warning: ${printable(warning, { keepLines: true })}`)];
   for (const pattern of published.rulesAdded) lines.push(`It takes ${printable(pattern)}, as its MANIFEST says`);
-  for (const pattern of published.rulesRemoved) lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
+  for (const pattern of published.rulesRemoved)
+    lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
   if (published.topicsSet.length > 0) lines.push(`Set where its rows go: ${published.topicsSet.join(", ")}`);
   lines.push(...describeBackfill(matchingFiles, backfilled, running));
   lines.push(nextStep(published, running));
@@ -100,14 +107,19 @@ function nextStep({ plugin, rules }: PublishedPlugin, running: boolean): string 
 }
 
 function listCommand(shell: Shell): Command {
-  const command = new Command("list").summary("list the plugins").description("Lists every version of every plugin.").action(async () => {
-    await withSession(shell, {}, async (session) => {
-      const plugins = await listPlugins(session);
-      shell.terminal.show(plugins, () =>
-        plugins.length === 0 ? "No plugin. Publish one: casparian plugin publish FILE" : renderTable(shell.terminal, pluginColumns, plugins),
-      );
+  const command = new Command("list")
+    .summary("list the plugins")
+    .description("Lists every version of every plugin.")
+    .action(async () => {
+      await withSession(shell, {}, async (session) => {
+        const plugins = await listPlugins(session);
+        shell.terminal.show(plugins, () =>
+          plugins.length === 0
+            ? "No plugin. Publish one: casparian plugin publish FILE"
+            : renderTable(shell.terminal, pluginColumns, plugins),
+        );
+      });
     });
-  });
   return withExamples(command, { "casparian plugin list": "" });
 }
 
@@ -154,7 +166,12 @@ function describePlugin(shell: Shell, { plugin, environment, versions, rules, to
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
     ["description", plugin.manifest.description ?? ""],
     ["versions", versions.map(({ version, state }) => (state === "ACTIVE" ? `${version} (active)` : version)).join(", ")],
-    ["rules", rules.map((rule) => `${rule.pattern}${rule.source === null ? "" : ` in ${rule.source}`}${rule.enabled ? "" : " (disabled)"}`).join(", ") || "none"],
+    [
+      "rules",
+      rules
+        .map((rule) => `${rule.pattern}${rule.source === null ? "" : ` in ${rule.source}`}${rule.enabled ? "" : " (disabled)"}`)
+        .join(", ") || "none",
+    ],
   ];
   const facts = rows.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`);
   return [`${plugin.name} ${plugin.version}`, ...facts, "", renderTable(shell.terminal, topicColumns.slice(1), topics)].join("\n");
@@ -163,7 +180,9 @@ function describePlugin(shell: Shell, { plugin, environment, versions, rules, to
 function activateCommand(shell: Shell): Command {
   const command = new Command("activate")
     .summary("let another version of a plugin take files")
-    .description("Makes a version of a plugin the one that takes files from now on, with the rules of its MANIFEST. What was processed stays.")
+    .description(
+      "Makes a version of a plugin the one that takes files from now on, with the rules of its MANIFEST. What was processed stays.",
+    )
     .argument("<name>", "the plugin's name")
     .argument("<version>", "the version")
     .action(async (name: string, version: string) => {

@@ -46,8 +46,16 @@ function describe(thrown: unknown): Described {
 
 function describeWrongArguments({ message }: CommanderError): Described {
   const [first = "", ...rest] = message.replace(/^error: /, "").split("\n");
-  const suggestion = rest.join(" ").replace(/^\(|\)$/g, "").trim();
-  return { code: "WRONG_USE", message: first, hint: suggestion || "casparian help shows the commands; every command has --help", exitCode: 2 };
+  const suggestion = rest
+    .join(" ")
+    .replace(/^\(|\)$/g, "")
+    .trim();
+  return {
+    code: "WRONG_USE",
+    message: first,
+    hint: suggestion || "casparian help shows the commands; every command has --help",
+    exitCode: 2,
+  };
 }
 
 function stackOf(error: Error): string {

@@ -11,7 +11,9 @@ import { renderTable, type Column } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
   return new Command("rule")
-    .description("Which files go to which plugin. A pattern without / is compared with the file's name, one with / with its path below the source.")
+    .description(
+      "Which files go to which plugin. A pattern without / is compared with the file's name, one with / with its path below the source.",
+    )
     .addCommand(addCommand(shell))
     .addCommand(listCommand(shell))
     .addCommand(testCommand(shell))
@@ -60,7 +62,8 @@ function describeAdded({ outcome, rule, matchingFiles, backfilled }: AddedRule, 
   const done = { added: "Added", changed: "Changed", unchanged: "There is already" }[outcome];
   const lines = [`${done} rule ${rule.ruleId}: ${describeRule(rule)}`];
   if (!rule.enabled) lines.push(`It is disabled: casparian rule enable ${rule.ruleId}`);
-  if (rule.activeVersion === null) lines.push(`No version of ${rule.pluginName} is active: casparian plugin activate ${rule.pluginName} VERSION`);
+  if (rule.activeVersion === null)
+    lines.push(`No version of ${rule.pluginName} is active: casparian plugin activate ${rule.pluginName} VERSION`);
   lines.push(...describeBackfill(matchingFiles, backfilled, running));
   return lines.join("\n");
 }
@@ -74,18 +77,25 @@ function describeRule(rule: RuleRow): string {
 export function describeBackfill(matching: number, backfilled: number, running: boolean): readonly string[] {
   if (matching === 0) return [];
   if (backfilled > 0) return [`Queued ${count(backfilled, "file")} on record${running ? "" : "; the next start or scan processes them"}`];
-  return [`${count(matching, "file")} on record ${matching === 1 ? "matches" : "match"} and ${matching === 1 ? "has" : "have"} not been processed by it: add --backfill to queue ${matching === 1 ? "it" : "them"}`];
+  return [
+    `${count(matching, "file")} on record ${matching === 1 ? "matches" : "match"} and ${matching === 1 ? "has" : "have"} not been processed by it: add --backfill to queue ${matching === 1 ? "it" : "them"}`,
+  ];
 }
 
 function listCommand(shell: Shell): Command {
-  const command = new Command("list").summary("list the rules").description("Lists the rules, the most urgent first.").action(async () => {
-    await withSession(shell, {}, async (session) => {
-      const rules = await listRules(session);
-      shell.terminal.show(rules, () =>
-        rules.length === 0 ? "No rule. Send files to a plugin: casparian rule add PATTERN PLUGIN" : renderTable(shell.terminal, ruleColumns, rules),
-      );
+  const command = new Command("list")
+    .summary("list the rules")
+    .description("Lists the rules, the most urgent first.")
+    .action(async () => {
+      await withSession(shell, {}, async (session) => {
+        const rules = await listRules(session);
+        shell.terminal.show(rules, () =>
+          rules.length === 0
+            ? "No rule. Send files to a plugin: casparian rule add PATTERN PLUGIN"
+            : renderTable(shell.terminal, ruleColumns, rules),
+        );
+      });
     });
-  });
   return withExamples(command, { "casparian rule list": "" });
 }
 
@@ -101,7 +111,7 @@ const ruleColumns: readonly Column<RuleRow>[] = [
   { title: "PRIORITY", value: (rule) => String(rule.priority), align: "right" },
   { title: "STATE", value: (rule) => (rule.enabled ? "enabled" : "disabled"), style: (rule) => (rule.enabled ? null : "dim") },
   { title: "FROM", value: (rule) => rule.origin.toLowerCase() },
-  { title: "TAG", value: (rule) => rule.tag ?? "" },
+  { title: "TAG", value: (rule) => rule.tag ?? "", optional: true },
 ];
 
 function testCommand(shell: Shell): Command {

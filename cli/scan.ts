@@ -30,7 +30,11 @@ export function createCommand(shell: Shell): Command {
     .option("--wait", "wait until everything that follows is done")
     .option("--timeout <seconds>", "give up waiting after so long, and exit with 1", parseSeconds)
     .action(async (name: string | undefined, options: ScanOptions) => {
-      const request = { source: name, wait: options.wait === true, timeoutMs: options.timeout === undefined ? null : options.timeout * 1000 };
+      const request = {
+        source: name,
+        wait: options.wait === true,
+        timeoutMs: options.timeout === undefined ? null : options.timeout * 1000,
+      };
       await scan(shell, request);
     });
   return withExamples(command, {
@@ -42,7 +46,8 @@ export function createCommand(shell: Shell): Command {
 
 function parseSeconds(text: string): number {
   const seconds = Number(text);
-  if (text.trim() === "" || !Number.isFinite(seconds) || seconds <= 0 || seconds > 2_000_000) throw new InvalidArgumentError("Give seconds above 0.");
+  if (text.trim() === "" || !Number.isFinite(seconds) || seconds <= 0 || seconds > 2_000_000)
+    throw new InvalidArgumentError("Give seconds above 0.");
   return seconds;
 }
 
@@ -58,11 +63,7 @@ async function scan(shell: Shell, request: ScanRequest): Promise<void> {
 type Scanner = Pick<ControlContext, "db"> & { readonly temporal: Client };
 
 /** With the system that runs, here or at the external addresses; or with one of our own, for as long as it takes. */
-async function withScanner<T>(
-  shell: Shell,
-  request: ScanRequest,
-  work: (scanner: Scanner, isRunning: boolean) => Promise<T>,
-): Promise<T> {
+async function withScanner<T>(shell: Shell, request: ScanRequest, work: (scanner: Scanner, isRunning: boolean) => Promise<T>): Promise<T> {
   const settings = shell.settings();
   const isExternal = settings.database.kind === "external" && settings.temporal.kind === "external";
   const system = isExternal ? null : await startUnlessRunning(shell, request);
@@ -96,7 +97,13 @@ async function startUnlessRunning(shell: Shell, request: ScanRequest): Promise<S
   for (;;) {
     if ((await readRunFile(settings.stateDir)) !== null) return null;
     try {
-      return await startSystem({ settings, log: shell.log, command: "scan", scout: false, onProgress: (text) => shell.terminal.progress(text) });
+      return await startSystem({
+        settings,
+        log: shell.log,
+        command: "scan",
+        scout: false,
+        onProgress: (text) => shell.terminal.progress(text),
+      });
     } catch (error) {
       if (!(error instanceof WrongUse) || !isHomeHeld(settings.stateDir) || Date.now() > deadline) throw error;
       await setTimeout(100, undefined, { signal: shell.signal });
@@ -142,7 +149,13 @@ function describe(shell: Shell, { sources, work, failed, trouble }: ScanOutcome,
   if (!request.wait) lines.push(...describeRest(work, running));
   if (trouble !== null) lines.push(`${trouble.message[0]!.toUpperCase()}${trouble.message.slice(1)}`, `Next: ${trouble.hint}`);
   if (failed.length > 0) {
-    lines.push("", `${count(failed.length, "job")} failed:`, renderTable(shell.terminal, failedColumns, failed), "", "casparian jobs show ID says more");
+    lines.push(
+      "",
+      `${count(failed.length, "job")} failed:`,
+      renderTable(shell.terminal, failedColumns, failed),
+      "",
+      "casparian jobs show ID says more",
+    );
   }
   return lines.join("\n");
 }
@@ -152,8 +165,12 @@ const failedColumns = jobColumns.filter(({ title }) => ["ID", "PLUGIN", "SOURCE"
 /** What goes on after a scan that did not wait. */
 function describeRest({ unsettled, unplanned, queued, running: underWay }: ScanOutcome["work"], isRunning: boolean): readonly string[] {
   const lines: string[] = [];
-  if (unsettled > 0) lines.push(`${count(unsettled, "file")} still changing: a later scan takes ${unsettled === 1 ? "it" : "them"}, or scan --wait`);
+  if (unsettled > 0)
+    lines.push(`${count(unsettled, "file")} still changing: a later scan takes ${unsettled === 1 ? "it" : "them"}, or scan --wait`);
   const waiting = unplanned + queued + underWay;
-  if (waiting > 0) lines.push(`${number(waiting)} to process${isRunning ? ": casparian jobs list shows them" : ": casparian start processes them, or scan --wait"}`);
+  if (waiting > 0)
+    lines.push(
+      `${number(waiting)} to process${isRunning ? ": casparian jobs list shows them" : ": casparian start processes them, or scan --wait"}`,
+    );
   return lines;
 }

@@ -44,7 +44,10 @@ export interface SessionNeeds {
 export async function withSession<T>(shell: Shell, needs: SessionNeeds, work: (session: Session) => Promise<T>): Promise<T> {
   await using stack = new AsyncDisposableStack();
   const settings = shell.settings();
-  const session = await openSession({ settings, needs, log: shell.log, onProgress: (text) => shell.terminal.live && shell.terminal.progress(text) }, stack);
+  const session = await openSession(
+    { settings, needs, log: shell.log, onProgress: (text) => shell.terminal.live && shell.terminal.progress(text) },
+    stack,
+  );
   shell.terminal.clearProgress();
   try {
     return await Promise.race([work(session), rejectOnAbort(shell.signal)]);

@@ -27,7 +27,9 @@ interface AddOptions {
 function addCommand(shell: Shell): Command {
   const command = new Command("add")
     .summary("add a folder")
-    .description("Adds a folder whose files are taken, with all folders below it. Adding it again is fine, and changes the settings that are given.")
+    .description(
+      "Adds a folder whose files are taken, with all folders below it. Adding it again is fine, and changes the settings that are given.",
+    )
     .argument("<name>", "a short name for it")
     .argument("<path>", "the folder")
     .option("--settle <seconds>", "how long a file must not have changed before it is taken (default: 2)", parseSeconds)
@@ -51,7 +53,8 @@ function addCommand(shell: Shell): Command {
 
 function parseSeconds(text: string): number {
   const seconds = Number(text);
-  if (text.trim() === "" || !Number.isFinite(seconds) || seconds < 0 || seconds > 86_400) throw new InvalidArgumentError("Give seconds, from 0 to 86400.");
+  if (text.trim() === "" || !Number.isFinite(seconds) || seconds < 0 || seconds > 86_400)
+    throw new InvalidArgumentError("Give seconds, from 0 to 86400.");
   return seconds;
 }
 
@@ -67,14 +70,19 @@ function describeAdded({ outcome, source, warnings }: AddedSource): string {
 }
 
 function listCommand(shell: Shell): Command {
-  const command = new Command("list").summary("list the sources").description("Lists the sources with their last scan.").action(async () => {
-    await withSession(shell, {}, async (session) => {
-      const { sources } = await readStatus(session);
-      shell.terminal.show(sources, () =>
-        sources.length === 0 ? "No source. Add a folder: casparian source add NAME PATH" : renderTable(shell.terminal, sourceColumns, sources),
-      );
+  const command = new Command("list")
+    .summary("list the sources")
+    .description("Lists the sources with their last scan.")
+    .action(async () => {
+      await withSession(shell, {}, async (session) => {
+        const { sources } = await readStatus(session);
+        shell.terminal.show(sources, () =>
+          sources.length === 0
+            ? "No source. Add a folder: casparian source add NAME PATH"
+            : renderTable(shell.terminal, sourceColumns, sources),
+        );
+      });
     });
-  });
   return withExamples(command, { "casparian source list": "", "casparian source list --json": "for programs" });
 }
 
@@ -85,7 +93,12 @@ export const sourceColumns: readonly Column<SourceOverview>[] = [
   { title: "STATE", value: (source) => source.state, style: (source) => (source.state === "PAUSED" ? "yellow" : null) },
   { title: "FILES", value: (source) => number(source.filesPresent), align: "right" },
   { title: "WAITING", value: (source) => number(source.filesWaiting), align: "right" },
-  { title: "FINDINGS", value: (source) => number(source.findings), align: "right", style: (source) => (source.findings > 0 ? "yellow" : null) },
+  {
+    title: "FINDINGS",
+    value: (source) => number(source.findings),
+    align: "right",
+    style: (source) => (source.findings > 0 ? "yellow" : null),
+  },
   { title: "SETTLE", value: (source) => duration(source.settleMs / 1000), align: "right" },
   {
     title: "LAST SCAN",

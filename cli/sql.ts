@@ -17,7 +17,7 @@ export function createCommand(shell: Shell): Command {
       if (options.csv === true && shell.terminal.json) throw new WrongUse("both --json and --csv are given", "Give one of them");
       const text = await readArgument(statement, shell.signal);
       await withSession(shell, {}, async (session) => {
-        const result = await runSql(session.urls.databaseReader, text);
+        const result = await runSql(session.urls.databaseReader, text, shell.signal);
         if (options.csv === true) return shell.terminal.print(toCsv(result));
         shell.terminal.show(toObjects(result), () => toTable(shell, result));
       });
@@ -40,14 +40,12 @@ function toObjects({ columns, rows }: QueryResult): readonly Readonly<Record<str
 
 function toTable(shell: Shell, { columns, rows }: QueryResult): string {
   if (columns.length === 0) return "";
-  const shown = columns.map(
-    (column, i): Column<(typeof rows)[number]> => ({
-      title: column.name,
-      value: (row) => row[i] ?? "",
-      align: numeric.has(column.typeOid) ? "right" : "left",
-      shorten: "middle",
-    }),
-  );
+  const shown = columns.map((column, i): Column<(typeof rows)[number]> => ({
+    title: column.name,
+    value: (row) => row[i] ?? "",
+    align: numeric.has(column.typeOid) ? "right" : "left",
+    shorten: "middle",
+  }));
   return `${renderTable(shell.terminal, shown, rows)}\n(${count(rows.length, "row")})`;
 }
 

@@ -11,7 +11,9 @@ import { renderTable } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
   const command = new Command("status")
-    .description("Tells what runs, where its services are, and how much is done. With --json, the URLs hold their passwords, for programs such as psql.")
+    .description(
+      "Tells what runs, where its services are, and how much is done. With --json, the URLs hold their passwords, for programs such as psql.",
+    )
     .action(async () => {
       await withSession(shell, {}, async (session) => {
         const status = await readStatus(session);
@@ -48,18 +50,26 @@ function describe(shell: Shell, session: Session, status: RecordStatus): string 
   const facts: (readonly [string, string])[] = [
     ["folder", settings.home],
     ["running", describeRunning(shell, session)],
-    ["database", settings.database.kind === "embedded" && session.running === null ? "embedded, not running" : safeUrl(session.urls.database)],
+    [
+      "database",
+      settings.database.kind === "embedded" && session.running === null ? "embedded, not running" : safeUrl(session.urls.database),
+    ],
     ["temporal", describeTemporal(session)],
   ];
   if (session.temporalPlace?.uiUrl != null) facts.push(["web UI", session.temporalPlace.uiUrl]);
   const jobs = Object.entries(status.jobs).filter(([, amount]) => amount > 0);
-  const painted = jobs.map(([state, amount]) => terminal.paint(stateStyle(state as keyof typeof status.jobs) ?? "reset", `${number(amount)} ${state}`));
+  const painted = jobs.map(([state, amount]) =>
+    terminal.paint(stateStyle(state as keyof typeof status.jobs) ?? "reset", `${number(amount)} ${state}`),
+  );
   facts.push(["jobs", painted.length === 0 ? "none" : painted.join(", ")]);
   facts.push(["plugins", `${number(status.plugins)} active, ${count(status.rules, "rule")}`]);
   if (status.outbox.waiting > 0) {
     facts.push(["to plan", `${count(status.outbox.waiting, "file version")}, the oldest since ${relativeTime(status.outbox.oldestAt)}`]);
   }
-  const table = status.sources.length === 0 ? "No source. Add a folder: casparian source add NAME PATH" : renderTable(terminal, sourceColumns, status.sources);
+  const table =
+    status.sources.length === 0
+      ? "No source. Add a folder: casparian source add NAME PATH"
+      : renderTable(terminal, sourceColumns, status.sources);
   const troubled = status.jobs.FAILED > 0 || status.sources.some((source) => source.findings > 0 || source.lastScan?.state === "FAILED");
   return [
     ...facts.map(([name, value]) => `${name.padEnd(9)} ${value}`),
@@ -72,7 +82,9 @@ function describe(shell: Shell, session: Session, status: RecordStatus): string 
 function describeRunning(shell: Shell, { running }: Session): string {
   if (running !== null) return `${running.command}, process ${running.pid}, since ${relativeTime(running.startedAt)}`;
   const { database, temporal } = shell.settings();
-  return database.kind === "external" && temporal.kind === "external" ? "elsewhere: database and Temporal are external" : "no (casparian start)";
+  return database.kind === "external" && temporal.kind === "external"
+    ? "elsewhere: database and Temporal are external"
+    : "no (casparian start)";
 }
 
 function describeTemporal({ temporalPlace }: Session): string {

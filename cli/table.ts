@@ -9,10 +9,13 @@ export interface Column<Row> {
   /** What may be left out where the terminal is too narrow: the middle of a path, the end of a message. */
   readonly shorten?: "middle" | "end";
   readonly style?: (row: Row) => Style | null;
+  /** Left out where no row has a value. */
+  readonly optional?: boolean;
 }
 
 /** Columns under their titles, two spaces apart, within the terminal's width where some of them may be shortened. */
-export function renderTable<Row>(terminal: Terminal, columns: readonly Column<Row>[], rows: readonly Row[]): string {
+export function renderTable<Row>(terminal: Terminal, allColumns: readonly Column<Row>[], rows: readonly Row[]): string {
+  const columns = allColumns.filter((column) => column.optional !== true || rows.some((row) => column.value(row) !== ""));
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
   const natural = columns.map((column, i) => Math.max(displayWidth(column.title), ...cells.map((line) => displayWidth(line[i]!))));
   const widths = fit(columns, natural, terminal.width);

@@ -46,7 +46,8 @@ function setCommand(shell: Shell): Command {
 
 async function parseTopics(topic: string, uri: string | undefined, mode: string | undefined, signal: AbortSignal): Promise<TopicConfig> {
   if (uri !== undefined) return parseTopicConfig(JSON.stringify({ [topic]: { uri, ...(mode === undefined ? {} : { mode }) } }));
-  if (!/^[@{]/.test(topic)) throw new WrongUse(`no sink is given for the topic ${topic}`, `casparian topic set PLUGIN ${topic} parquet://./output`);
+  if (!/^[@{]/.test(topic))
+    throw new WrongUse(`no sink is given for the topic ${topic}`, `casparian topic set PLUGIN ${topic} parquet://./output`);
   if (mode !== undefined) throw new WrongUse("--mode goes with one topic and its sink", `In JSON, each topic has its "mode"`);
   return parseTopicConfig(await readArgument(topic, signal));
 }

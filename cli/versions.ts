@@ -34,7 +34,8 @@ const columns: readonly Column<VersionWithJobs>[] = [
   { title: "DETECTED", value: (version) => `${absoluteTime(version.detectedAt)} (${relativeTime(version.detectedAt)})` },
   {
     title: "JOBS",
-    value: ({ jobs }) => (jobs.length === 0 ? "none" : jobs.map((job) => `${job.id} ${job.plugin} ${job.pluginVersion} ${job.state}`).join(", ")),
+    value: ({ jobs }) =>
+      jobs.length === 0 ? "none" : jobs.map((job) => `${job.id} ${job.plugin} ${job.pluginVersion} ${job.state}`).join(", "),
     shorten: "end",
     style: ({ jobs }) => (jobs.some((job) => job.state === "FAILED") ? "red" : null),
   },

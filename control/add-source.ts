@@ -58,7 +58,12 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
     if (existing === undefined) await insertSource(tx, { name: request.name, path, ...settings });
     else if (outcome === "changed") await updateSource(tx, existing.id, settings);
     if (outcome !== "unchanged") {
-      await insertAudit(tx, { actor, action: existing === undefined ? "source.add" : "source.change", subject: request.name, detail: { path, ...settings } });
+      await insertAudit(tx, {
+        actor,
+        action: existing === undefined ? "source.add" : "source.change",
+        subject: request.name,
+        detail: { path, ...settings },
+      });
     }
     const added = await findSource(tx, request.name);
     return { outcome, source: added, warnings: warn(added, sources, own) };
@@ -67,7 +72,10 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
 
 function checkName(name: string): void {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name)) return;
-  throw new WrongUse(`"${name}" can't be the name of a source`, "Use letters, digits, _, - and ., 63 at most, with a letter or digit first");
+  throw new WrongUse(
+    `"${name}" can't be the name of a source`,
+    "Use letters, digits, _, - and ., 63 at most, with a letter or digit first",
+  );
 }
 
 async function checkFolder(path: string, given: string): Promise<void> {

@@ -22,7 +22,12 @@ export async function backfill(
     const page = await presentFiles(db, { withoutJobOf: request.pluginId, afterId, limit: pageSize });
     const matching = page.filter((file) => routeFile(file.path, file.sourceId, rules).length > 0);
     found += matching.length;
-    if (request.insert && matching.length > 0) await insertOutbox(db, matching.map((file) => file.versionId), "BACKFILL");
+    if (request.insert && matching.length > 0)
+      await insertOutbox(
+        db,
+        matching.map((file) => file.versionId),
+        "BACKFILL",
+      );
     if (page.length < pageSize) return found;
     afterId = page.at(-1)!.locationId;
   }

@@ -26,7 +26,10 @@ const checks: Readonly<Record<string, Check>> = {
 };
 
 /** Looks at everything that a file meets on its way to a table. A check that fails itself is a diagnosis, so that the others are told. */
-export async function diagnose(context: ControlContext, { home, host }: { readonly home: string; readonly host: Host }): Promise<readonly Diagnosis[]> {
+export async function diagnose(
+  context: ControlContext,
+  { home, host }: { readonly home: string; readonly host: Host },
+): Promise<readonly Diagnosis[]> {
   const [status, routing, workers] = await Promise.all([
     readStatus(context),
     surveyRouting(context),

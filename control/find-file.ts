@@ -27,6 +27,9 @@ export async function findFile(db: Queryable, { path, source }: FileRequest): Pr
 
 async function unknownFile(db: Queryable, path: string): Promise<WrongUse> {
   const near = await pathsLike(db, path.slice(path.lastIndexOf("/") + 1));
-  const hint = near.length === 0 ? "casparian files lists what is on record; casparian scan looks for new files" : `On record: ${near.map((file) => file.path).join(", ")}`;
+  const hint =
+    near.length === 0
+      ? "casparian files lists what is on record; casparian scan looks for new files"
+      : `On record: ${near.map((file) => file.path).join(", ")}`;
   return new WrongUse(`no file on record has the path ${path}`, hint);
 }

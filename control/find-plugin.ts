@@ -12,7 +12,9 @@ export async function findPlugin(db: Queryable, name: string): Promise<readonly 
   const near = closest(name, names);
   throw new WrongUse(
     `no plugin "${name}" is published`,
-    near !== null ? `Did you mean ${near}?` : `${names.length === 0 ? "" : `Published: ${names.join(", ")}. `}Publish one: casparian plugin publish FILE`,
+    near !== null
+      ? `Did you mean ${near}?`
+      : `${names.length === 0 ? "" : `Published: ${names.join(", ")}. `}Publish one: casparian plugin publish FILE`,
   );
 }
 
@@ -22,6 +24,7 @@ export async function findPluginVersion(db: Queryable, name: string, version?: s
   const found = versions.find((plugin) => (version === undefined ? plugin.state === "ACTIVE" : plugin.version === version));
   if (found !== undefined) return found;
   const list = versions.map((plugin) => plugin.version).join(", ");
-  if (version === undefined) throw new WrongUse(`no version of ${name} is active`, `Activate one of ${list}: casparian plugin activate ${name} VERSION`);
+  if (version === undefined)
+    throw new WrongUse(`no version of ${name} is active`, `Activate one of ${list}: casparian plugin activate ${name} VERSION`);
   throw new WrongUse(`plugin ${name} has no version ${version}`, `Versions: ${list}`);
 }

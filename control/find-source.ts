@@ -16,7 +16,11 @@ export async function findSource(db: Queryable, name: string): Promise<Source> {
   );
   throw new WrongUse(
     `there is no source "${name}"`,
-    near !== null ? `Did you mean ${near}?` : sources.length === 0 ? noSourceHint : `Sources: ${sources.map((source) => source.name).join(", ")}`,
+    near !== null
+      ? `Did you mean ${near}?`
+      : sources.length === 0
+        ? noSourceHint
+        : `Sources: ${sources.map((source) => source.name).join(", ")}`,
   );
 }
 

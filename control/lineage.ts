@@ -51,7 +51,8 @@ export async function traceLineage({ db }: ControlContext, request: LineageReque
 
 async function requireVersion(db: Queryable, id: string): Promise<VersionRow> {
   const version = isId(id) ? await findVersion(db, id) : null;
-  if (version === null) throw new WrongUse(`there is no file version ${id}`, "casparian versions PATH shows a file's versions with their ids");
+  if (version === null)
+    throw new WrongUse(`there is no file version ${id}`, "casparian versions PATH shows a file's versions with their ids");
   return version;
 }
 
@@ -62,11 +63,18 @@ async function traceVersions(db: Queryable, versions: readonly VersionRow[]): Pr
 
 async function traceJobs(db: Queryable, jobs: readonly JobRow[]): Promise<readonly VersionLineage[]> {
   const versions = await Promise.all([...new Set(jobs.map((job) => job.fileVersionId))].map((id) => findVersion(db, id)));
-  return assemble(db, versions.filter((version) => version !== null), jobs);
+  return assemble(
+    db,
+    versions.filter((version) => version !== null),
+    jobs,
+  );
 }
 
 async function assemble(db: Queryable, versions: readonly VersionRow[], jobs: readonly JobRow[]): Promise<readonly VersionLineage[]> {
-  const outputs = await outputsOf(db, jobs.map((job) => job.id));
+  const outputs = await outputsOf(
+    db,
+    jobs.map((job) => job.id),
+  );
   return versions.map((version) => ({
     version,
     jobs: jobs
@@ -82,7 +90,10 @@ async function assemble(db: Queryable, versions: readonly VersionRow[], jobs: re
 async function traceTarget(db: Queryable, target: string): Promise<readonly VersionLineage[]> {
   const outputs = await outputsAt(db, target);
   if (outputs.length === 0) {
-    throw new WrongUse(`no output on record is at ${target}`, "Give the path of a file of the output as casparian jobs show prints it, or --row with a row's _cf_ columns");
+    throw new WrongUse(
+      `no output on record is at ${target}`,
+      "Give the path of a file of the output as casparian jobs show prints it, or --row with a row's _cf_ columns",
+    );
   }
   return traceJobs(db, await listJobs(db, { ids: [...new Set(outputs.map((output) => output.jobId))], limit: jobsMax }));
 }
@@ -95,12 +106,17 @@ async function traceRow(db: Queryable, given: Readonly<Record<string, string>>):
   if (jobId !== undefined) traced = await traceJobs(db, [await findJob(db, jobId)]);
   else if (versionId !== undefined) traced = await traceVersions(db, [await requireVersion(db, versionId)]);
   else if (hash !== undefined) traced = await traceVersions(db, await versionsByHash(db, hash.toLowerCase()));
-  else throw new WrongUse("the row's columns name neither job, version nor hash", `Give ${lineageColumns.slice(0, 3).join(", ")} or some of them`);
+  else
+    throw new WrongUse(
+      "the row's columns name neither job, version nor hash",
+      `Give ${lineageColumns.slice(0, 3).join(", ")} or some of them`,
+    );
   if (traced.length === 0) throw new WrongUse(`no file version on record has the hash ${hash}`);
   for (const { version, jobs } of traced) {
     const record = { _cf_file_version_id: version.id, _cf_source_hash: version.contentHash };
     requireAgreement(columns, record);
-    if (jobId !== undefined && plugin !== undefined) requireAgreement(columns, { _cf_plugin_version: `${jobs[0]!.job.plugin}@${jobs[0]!.job.pluginVersion}` });
+    if (jobId !== undefined && plugin !== undefined)
+      requireAgreement(columns, { _cf_plugin_version: `${jobs[0]!.job.plugin}@${jobs[0]!.job.pluginVersion}` });
   }
   return traced;
 }

@@ -43,7 +43,8 @@ export async function listJobs({ db }: ControlContext, request: ListJobsRequest)
     const limit = request.path === undefined ? request.limit + 1 : pageSize;
     const page = await selectJobs(db, { ...filter, beforeId, limit });
     jobs.push(...page.filter((job) => matches(job.path)));
-    if (page.length < limit || jobs.length > request.limit) return { jobs: jobs.slice(0, request.limit), more: jobs.length > request.limit };
+    if (page.length < limit || jobs.length > request.limit)
+      return { jobs: jobs.slice(0, request.limit), more: jobs.length > request.limit };
     beforeId = page.at(-1)!.id;
   }
 }

@@ -14,10 +14,7 @@ export function missingImports(imports: readonly string[], lockfile: string): re
 }
 
 /** What to say of imports that the environment lacks: what is missing, and the lines to add. */
-export function explainMissing(
-  missing: readonly string[],
-  hasDependencies: boolean,
-): { readonly message: string; readonly hint: string } {
+export function explainMissing(missing: readonly string[], hasDependencies: boolean): { readonly message: string; readonly hint: string } {
   const list = missing.join(", ");
   if (hasDependencies) {
     return {

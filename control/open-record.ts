@@ -22,14 +22,22 @@ export async function openRecord(url: string, log: Log): Promise<Database> {
   return db;
 }
 
-/** A connection that broke under a query is a service that can't be reached, whatever the driver calls it. */
+/** A connection that broke under a query or a call is a service that can't be reached, whatever the driver calls it. */
 export function asServiceTrouble(error: unknown): unknown {
-  if (error instanceof ServiceUnreachable || !isDatabaseTrouble(error)) return error;
+  if (error instanceof ServiceUnreachable) return error;
+  const service = isDatabaseTrouble(error) ? "the database" : isTemporalTrouble(error) ? "Temporal" : null;
+  if (service === null) return error;
   return new ServiceUnreachable({
-    message: `the database stopped answering: ${messageOf(error)}`,
+    message: `${service} stopped answering: ${messageOf(error)}`,
     hint: "Run the command again when it is back; nothing was half done",
     cause: error,
   });
+}
+
+/** gRPC's status UNAVAILABLE, which the SDK wraps. */
+function isTemporalTrouble(error: unknown): boolean {
+  for (let inner = error; inner instanceof Error; inner = inner.cause) if ("code" in inner && inner.code === 14) return true;
+  return false;
 }
 
 function isRefused(error: unknown): boolean {

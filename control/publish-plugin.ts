@@ -65,7 +65,11 @@ export async function publishPlugin({ db, actor }: ControlContext, request: Publ
   checkName(name, wanted);
   parsed.manifest.patterns.forEach(requirePattern);
   const environment = await lockPlugin({ uv: request.tools.uv, interpreter: request.tools.python, source });
-  const warnings = [...parsed.notices, ...refuseMissingImports(parsed, environment, request.force), ...unknownTopics(parsed, request.topics)];
+  const warnings = [
+    ...parsed.notices,
+    ...refuseMissingImports(parsed, environment, request.force),
+    ...unknownTopics(parsed, request.topics),
+  ];
   const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
 
   return transaction(db, async (tx) => {
@@ -87,7 +91,12 @@ export async function publishPlugin({ db, actor }: ControlContext, request: Publ
     const wired = { rulesAdded: rules.added, rulesRemoved: rules.removed };
     if (outcome !== "unchanged" || rules.added.length > 0 || rules.removed.length > 0) {
       const detail = { artifactHash, environmentHash: environment.hash, retired: before?.version ?? null, ...wired };
-      await insertAudit(tx, { actor, action: outcome === "published" ? "plugin.publish" : "plugin.activate", subject: `${name}@${version}`, detail });
+      await insertAudit(tx, {
+        actor,
+        action: outcome === "published" ? "plugin.publish" : "plugin.activate",
+        subject: `${name}@${version}`,
+        detail,
+      });
     }
     const retired = outcome === "unchanged" ? null : (before?.version ?? null);
     return { outcome, retired, ...wired, topicsSet, warnings, ...(await describe(tx, name, pluginId, request.backfill)) };
@@ -107,7 +116,8 @@ async function readSource(file: string): Promise<string> {
     if (code === "EISDIR") throw new WrongUse(`${file} is a folder`, "Give the path of the plugin's Python file");
     throw new WrongUse(`${file} can't be read: ${messageOf(error)}`);
   }
-  if (content.length > sourceBytesMax) throw new WrongUse(`${file} has ${content.length} bytes, and a plugin has ${sourceBytesMax} at most`);
+  if (content.length > sourceBytesMax)
+    throw new WrongUse(`${file} has ${content.length} bytes, and a plugin has ${sourceBytesMax} at most`);
   const text = decode(content, file);
   if (text.includes("\0")) throw new WrongUse(`${file} holds a NUL character, which Python and the record refuse`);
   return text;
@@ -160,7 +170,12 @@ function unknownTopics(parsed: ParsedPlugin, topics: TopicConfig = new Map()): r
 }
 
 /** The version on record with this very content, or undefined where there is something new to store. */
-function findSame(versions: readonly PluginSummary[], artifactHash: string, name: string, wanted: string | undefined): PluginSummary | undefined {
+function findSame(
+  versions: readonly PluginSummary[],
+  artifactHash: string,
+  name: string,
+  wanted: string | undefined,
+): PluginSummary | undefined {
   if (wanted === undefined) {
     const same = versions.filter((version) => version.artifactHash === artifactHash);
     return same.find((version) => version.state === "ACTIVE") ?? same[0];

@@ -68,7 +68,10 @@ async function retry(tx: Queryable, actor: string, job: JobRow, rules: readonly 
   const route = routeFile(job.path, job.sourceId, rules).find((match) => match.pluginName === job.plugin);
   const isActive = job.pluginState === "ACTIVE";
   if (!isActive && route === undefined) {
-    return result("refused", `${job.plugin} ${job.pluginVersion} is ${job.pluginState.toLowerCase()}, and no rule sends the file to an active version`);
+    return result(
+      "refused",
+      `${job.plugin} ${job.pluginVersion} is ${job.pluginState.toLowerCase()}, and no rule sends the file to an active version`,
+    );
   }
   if (isActive) {
     await setJobState(tx, job.id, "QUEUED");
@@ -76,8 +79,17 @@ async function retry(tx: Queryable, actor: string, job: JobRow, rules: readonly 
   } else {
     await insertOutbox(tx, [job.fileVersionId], "BACKFILL");
   }
-  const detail = { path: job.path, plugin: job.plugin, version: job.pluginVersion, from: state, by: isActive ? job.pluginVersion : route!.pluginVersion };
+  const detail = {
+    path: job.path,
+    plugin: job.plugin,
+    version: job.pluginVersion,
+    from: state,
+    by: isActive ? job.pluginVersion : route!.pluginVersion,
+  };
   await insertAudit(tx, { actor, action: "job.retry", subject: `job ${job.id}`, detail });
   if (isActive) return result("queued", null);
-  return result("replaced", `${job.plugin} ${job.pluginVersion} is retired; the file goes to ${job.plugin} ${route!.pluginVersion} as a job of its own`);
+  return result(
+    "replaced",
+    `${job.plugin} ${job.pluginVersion} is retired; the file goes to ${job.plugin} ${route!.pluginVersion} as a job of its own`,
+  );
 }

@@ -4,10 +4,10 @@ import { queryReadOnly, type QueryResult } from "../db/read-only.ts";
 export type { QueryResult } from "../db/read-only.ts";
 
 /** Runs one statement on the record and changes nothing; as the auditors' user where `url` is theirs. Throws as `queryReadOnly` does. */
-export async function runSql(url: string, text: string): Promise<QueryResult> {
-  const db = openDatabase(url, { max: 1, applicationName: "casparian sql" });
+export async function runSql(url: string, text: string, signal?: AbortSignal): Promise<QueryResult> {
+  const db = openDatabase(url, { max: 2, applicationName: "casparian sql" });
   try {
-    return await queryReadOnly(db, text);
+    return await queryReadOnly(db, text, signal);
   } finally {
     await db.end();
   }

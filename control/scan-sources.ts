@@ -26,7 +26,9 @@ export interface ScanContext {
   readonly onProgress: (progress: ScanProgress) => void;
 }
 
-export type ScanProgress = { readonly step: "scanning"; readonly sources: readonly string[] } | ({ readonly step: "processing" } & WorkCount);
+export type ScanProgress =
+  | { readonly step: "scanning"; readonly sources: readonly string[] }
+  | ({ readonly step: "processing" } & WorkCount);
 
 export interface ScanOutcome {
   readonly sources: readonly (ScanTotals & { readonly source: string })[];
@@ -99,6 +101,9 @@ async function requireWorker(client: Client): Promise<void> {
   }
 }
 
+/** A worker that lives asks again at least once a minute; Temporal lists those of the last five. Milliseconds. */
+const aliveForMs = 75_000;
+
 /** Workers that have asked this Temporal server for work lately. */
 export async function countWorkers(client: Client): Promise<number> {
   const { pollers } = await client.workflowService.describeTaskQueue({
@@ -107,7 +112,7 @@ export async function countWorkers(client: Client): Promise<number> {
     // Workflow tasks; one worker polls for both kinds.
     taskQueueType: 1,
   });
-  return pollers?.length ?? 0;
+  return (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > Date.now() - aliveForMs).length;
 }
 
 function withTimeout(context: ScanContext, timeoutMs: number | null): ScanContext {
@@ -125,8 +130,9 @@ async function runScans({ temporal, signal }: ScanContext, sources: readonly Sou
       // A scan that is under way takes this for a request to look at everything again.
       signalArgs: [undefined],
     });
-    const result = resultOf(name, handle, signal);
-    await (waitUntilSettled ? result : Promise.race([result, scannedOnce(handle, signal)]));
+    let ended = false;
+    const result = resultOf(name, handle, signal).finally(() => (ended = true));
+    await (waitUntilSettled ? result : Promise.race([result, scannedOnce(handle, () => ended, signal)]));
   });
   // All of them are heard before the first failure is told, so that none goes on unheard.
   await Promise.allSettled(scans);
@@ -137,10 +143,10 @@ async function runScans({ temporal, signal }: ScanContext, sources: readonly Sou
  * A scan that was under way may be waiting for files to settle, which the one who doesn't wait is not interested in. The query is answered
  * after our signal was heard, so "waiting" means that everything was looked at since.
  */
-async function scannedOnce(handle: WorkflowHandle, signal: AbortSignal): Promise<void> {
-  for (;;) {
+async function scannedOnce(handle: WorkflowHandle, hasEnded: () => boolean, signal: AbortSignal): Promise<void> {
+  while (!hasEnded()) {
     await setTimeout(pollMs, undefined, { signal });
-    // Once the workflow has ended its result decides.
+    // Where the question is not answered, the workflow's result decides.
     const progress = await handle.query<{ readonly doing: string }>("progress").catch(() => null);
     if (progress?.doing === "waiting for files to settle") return;
   }

@@ -25,7 +25,12 @@ export async function storeTopics(tx: Queryable, actor: string, plugin: string, 
     requireSink(topic.uri);
     if (!(await upsertTopic(tx, plugin, output, topic))) continue;
     changed.push(output);
-    await insertAudit(tx, { actor, action: "topic.set", subject: `${plugin}/${output}`, detail: { uri: safeUrl(topic.uri), mode: topic.mode } });
+    await insertAudit(tx, {
+      actor,
+      action: "topic.set",
+      subject: `${plugin}/${output}`,
+      detail: { uri: safeUrl(topic.uri), mode: topic.mode },
+    });
   }
   return changed;
 }

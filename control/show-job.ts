@@ -40,7 +40,10 @@ export async function readJobLog(
 ): Promise<{ readonly job: JobRow; readonly entries: readonly LogRow[] }> {
   const job = await findJob(db, jobId);
   if (filter.attempt !== undefined && (filter.attempt < 1 || filter.attempt > job.attempt)) {
-    throw new WrongUse(`job ${jobId} has no attempt ${filter.attempt}`, job.attempt === 0 ? "It has not begun yet" : `Its attempts: 1 to ${job.attempt}`);
+    throw new WrongUse(
+      `job ${jobId} has no attempt ${filter.attempt}`,
+      job.attempt === 0 ? "It has not begun yet" : `Its attempts: 1 to ${job.attempt}`,
+    );
   }
   if (filter.stream !== undefined && !logStreams.some((stream) => stream === filter.stream)) {
     throw new WrongUse(`there is no stream "${filter.stream}"`, `Streams: ${logStreams.join(", ")}`);

@@ -47,7 +47,8 @@ export async function testRule({ db }: ControlContext, request: TestRuleRequest)
     const { matches, verdict, reason } = explainRule(path, sourceId, rule);
     if (verdict === "other-source") return { rule, matches, reason: `the rule is for source ${rule.source}` };
     if (!matches) return { rule, matches, reason };
-    if (rule.activeVersion === null) return { rule, matches, reason: `matches, but ${missing(rule.pluginName, published.has(rule.pluginName))}` };
+    if (rule.activeVersion === null)
+      return { rule, matches, reason: `matches, but ${missing(rule.pluginName, published.has(rule.pluginName))}` };
     const winner = chosen.find((other) => other.pluginName === rule.pluginName)!;
     return { rule, matches, reason: winner === rule ? "matches" : `matches, but rule ${winner.ruleId} for the same plugin goes first` };
   });
@@ -64,7 +65,9 @@ async function locate(db: ControlContext["db"], request: TestRuleRequest): Promi
   const named = request.source === undefined ? null : await findSource(db, request.source);
   const candidates = named === null ? await listSources(db) : [named];
   // Of nested sources the innermost is meant.
-  const around = candidates.filter((source) => absolute.startsWith(withSlash(source.path))).toSorted((a, b) => b.path.length - a.path.length)[0];
+  const around = candidates
+    .filter((source) => absolute.startsWith(withSlash(source.path)))
+    .toSorted((a, b) => b.path.length - a.path.length)[0];
   if (around !== undefined && (existsSync(absolute) || request.path.startsWith("/"))) {
     return { source: around, path: relative(around.path, absolute).replaceAll(sep, "/") };
   }

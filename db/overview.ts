@@ -137,9 +137,10 @@ export async function totalScans(db: Queryable, sourceId: string, afterScanId: s
 
 /** The last scan of the source that has ended; `0` before the first one. */
 export async function lastEndedScan(db: Queryable, sourceId: string): Promise<string> {
-  const { rows } = await db.query<{ id: string }>("select coalesce(max(id), 0) as id from cf_scan where source_id = $1 and state <> 'RUNNING'", [
-    sourceId,
-  ]);
+  const { rows } = await db.query<{ id: string }>(
+    "select coalesce(max(id), 0) as id from cf_scan where source_id = $1 and state <> 'RUNNING'",
+    [sourceId],
+  );
   return rows[0]!.id;
 }
 
@@ -175,9 +176,15 @@ export async function countWork(db: Queryable, sourceIds: readonly string[], sin
 }
 
 /** The newest failures of each plugin: how many, and the last one's code and message. */
-export async function failuresByPlugin(
-  db: Queryable,
-): Promise<readonly { readonly plugin: string; readonly failed: number; readonly jobId: string; readonly code: string | null; readonly message: string | null }[]> {
+export async function failuresByPlugin(db: Queryable): Promise<
+  readonly {
+    readonly plugin: string;
+    readonly failed: number;
+    readonly jobId: string;
+    readonly code: string | null;
+    readonly message: string | null;
+  }[]
+> {
   const { rows } = await db.query<{ plugin: string; failed: number; jobId: string; code: string | null; message: string | null }>(
     `select distinct on (plugin_name) plugin_name as plugin, count(*) over (partition by plugin_name)::int as failed, id as "jobId",
        error_code as code, error_message as message

@@ -10,22 +10,35 @@ export interface QueryResult {
 
 /**
  * Runs one statement of somebody's in a read-only transaction that is rolled back, as the role `casparian_reader` where the
- * connection may take it.
+ * connection may take it. When `signal` is aborted the server is told to stop.
  * Throws WrongUse for several statements or none, TerminalFailure SQL_REFUSED for a write or a table that readers may not see, and
  * SQL_FAILED in the server's words.
  */
-export async function queryReadOnly(db: Database, text: string): Promise<QueryResult> {
+export async function queryReadOnly(db: Database, text: string, signal?: AbortSignal): Promise<QueryResult> {
   const client = await db.connect();
   let broken: Error | undefined;
+  // A connection that breaks fails its query; unheard, the event beside it would end the process.
+  const onError = (error: Error): void => void (broken = error);
+  client.on("error", onError);
+  const cancel = await cancellation(db, client);
+  signal?.addEventListener("abort", cancel, { once: true });
   try {
     await client.query("begin transaction read only");
     await client.query("set local time zone 'UTC'");
     await becomeReader(client);
     return await run(client, text);
   } finally {
-    await client.query("rollback").catch((error: Error) => (broken = error));
+    signal?.removeEventListener("abort", cancel);
+    await client.query("rollback").catch((error: Error) => (broken ??= error));
+    client.off("error", onError);
     client.release(broken);
   }
+}
+
+/** A server does not notice by itself that nobody waits for its answer any more. Takes a second connection. */
+async function cancellation(db: Database, client: pg.PoolClient): Promise<() => void> {
+  const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+  return () => void db.query("select pg_cancel_backend($1)", [rows[0]?.pid]).catch(() => {});
 }
 
 async function becomeReader(client: pg.PoolClient): Promise<void> {
@@ -52,7 +65,7 @@ async function run(client: pg.PoolClient, text: string): Promise<QueryResult> {
   }
 }
 
-const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value } as never;
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: string) => value };
 
 function explain(error: unknown, text: string): Error {
   const { code, hint, detail, position } = error as Partial<pg.DatabaseError>;
@@ -62,7 +75,9 @@ function explain(error: unknown, text: string): Error {
   const refused = code === "25006" || code === "42501";
   return new TerminalFailure({
     code: refused ? "SQL_REFUSED" : "SQL_FAILED",
-    message: [messageOf(error), position === undefined ? null : place(text, Number(position)), detail].filter((part) => part != null).join("; "),
+    message: [messageOf(error), position === undefined ? null : place(text, Number(position)), detail]
+      .filter((part) => part != null)
+      .join("; "),
     hint: refused ? "casparian sql only reads the record; the other commands change it" : (hint ?? tablesHint(code)),
     cause: error,
   });
@@ -70,13 +85,18 @@ function explain(error: unknown, text: string): Error {
 
 /** 42P01: undefined table. */
 function tablesHint(code: string): string | undefined {
-  return code === "42P01" ? "Tables: casparian sql \"select table_name from information_schema.tables where table_name like 'cf_%'\"" : undefined;
+  return code === "42P01"
+    ? "Tables: casparian sql \"select table_name from information_schema.tables where table_name like 'cf_%'\""
+    : undefined;
 }
 
 /** Positions count characters from 1. */
 function place(text: string, position: number): string {
   const before = [...text].slice(0, position - 1).join("");
   const line = before.split("\n").length;
-  const near = [...text].slice(position - 1, position + 19).join("").replace(/\s+/g, " ");
+  const near = [...text]
+    .slice(position - 1, position + 19)
+    .join("")
+    .replace(/\s+/g, " ");
   return `at line ${line}, near "${near}"`;
 }

@@ -39,11 +39,10 @@ export async function findRule(db: Queryable, ruleId: string): Promise<RuleRow |
 
 /** The rule with just this pattern, plugin and source; there is one at most. */
 export async function findSameRule(db: Queryable, rule: NewRule): Promise<RuleRow | null> {
-  const { rows } = await db.query<RuleRow>(`${selectRules} where r.pattern = $1 and r.plugin_name = $2 and r.source_id is not distinct from $3`, [
-    rule.pattern,
-    rule.pluginName,
-    rule.sourceId,
-  ]);
+  const { rows } = await db.query<RuleRow>(
+    `${selectRules} where r.pattern = $1 and r.plugin_name = $2 and r.source_id is not distinct from $3`,
+    [rule.pattern, rule.pluginName, rule.sourceId],
+  );
   return rows[0] ?? null;
 }
 

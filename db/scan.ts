@@ -4,36 +4,30 @@ import { settlesInMs, type SettleClock } from "./scan-pending.ts";
 /** Scans kept on record for each source; a scan for each hint of a watcher would fill the record otherwise. */
 const keptScans = 1_000;
 
-/** Takes the lock on a source's scanning for this connection, until it ends or `unlockScan`; false where another one has it. */
-export async function lockScan(db: Queryable, sourceId: string): Promise<boolean> {
-  const { rows } = await db.query<{ locked: boolean }>(
-    "select pg_try_advisory_lock(hashtextextended('casparian scan', $1::bigint)) as locked",
-    [sourceId],
-  );
-  return rows[0]?.locked === true;
-}
-
-export async function unlockScan(db: Queryable, sourceId: string): Promise<void> {
-  await db.query("select pg_advisory_unlock(hashtextextended('casparian scan', $1::bigint))", [sourceId]);
-}
-
 /**
  * A statement with this among its results commits without waiting for the disk. What a scan notes for itself need not survive a crash of the
  * database, because the next scan notes it again.
  */
 const unhurried = "set_config('synchronous_commit', 'off', true)";
 
-/** Begins a scan on record and returns its id. The one before, where it never ended, is ended: whoever has the lock is alone. */
-export async function beginScan(db: Queryable, sourceId: string): Promise<string> {
+const lockKey = "hashtextextended('casparian scan', $1::bigint)";
+
+/**
+ * Takes the lock on a source's scanning for this connection, until it ends or `completeScan`, and begins a scan on record. Returns the scan's
+ * id; null where another connection has the lock. The scan before, where it never ended, is ended: whoever has the lock is alone.
+ */
+export async function beginScan(db: Queryable, sourceId: string): Promise<string | null> {
   const { rows } = await db.query<{ id: string }>(
-    `with dead as (
+    `with lock as materialized (
+       select pg_try_advisory_lock(${lockKey}) as taken
+     ), dead as (
        update cf_scan set state = 'FAILED', finished_at = now(), message = 'its process ended midway; the next scan took its work up'
-       where id = (select max(id) from cf_scan where source_id = $1) and state = 'RUNNING'
+       from lock where taken and id = (select max(id) from cf_scan where source_id = $1) and state = 'RUNNING'
      )
-     insert into cf_scan (source_id) values ($1) returning id, ${unhurried}`,
+     insert into cf_scan (source_id) select $1 from lock where taken returning id, ${unhurried}`,
     [sourceId],
   );
-  return rows[0]!.id;
+  return rows[0]?.id ?? null;
 }
 
 export interface ScanCounts {
@@ -53,7 +47,7 @@ export interface SourceStanding {
   readonly findings: number;
 }
 
-/** Ends a scan that went through, and says where its source stands. */
+/** Ends a scan that went through, gives the lock back, and says where the source stands. */
 export async function completeScan(
   db: Queryable,
   scan: {
@@ -74,7 +68,7 @@ export async function completeScan(
        from waiting where id = $4 returning ${unhurried}
      )
      select files::float8 as "filesWaiting", case when files > 0 then greatest(0, next_in_ms)::float8 end as "nextSettleInMs",
-       (select count(*) from cf_scan_finding where source_id = $1)::float8 as findings
+       (select count(*) from cf_scan_finding where source_id = $1)::float8 as findings, pg_advisory_unlock(${lockKey})
      from waiting, ended`,
     [
       scan.sourceId,

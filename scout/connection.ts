@@ -1,32 +1,19 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Database, Queryable } from "../db/pool.ts";
-import { lockScan, unlockScan } from "../db/scan.ts";
+import { beginScan } from "../db/scan.ts";
 import { TransientFailure } from "../domain/failure.ts";
 
-/** A process that was killed loses its lock when Postgres notices, which is soon. Milliseconds. */
-const lockWaitMs = 3_000;
-const lockPauseMs = 50;
-
 /**
- * Runs a scan's work on one connection that holds the lock on the source's scanning. Everything that the work writes goes over this
- * connection, so nothing is written once the lock is lost. When the work fails the connection ends, and with it its transaction, its lock and its
- * temporary tables. Throws TransientFailure SCAN_UNDER_WAY while another process scans the source.
+ * Runs a scan's work on one connection. Everything that the work writes goes over it, and so does the lock on the source's scanning: nothing
+ * is written once the lock is lost. When the work fails the connection ends, and with it its transaction, its lock and its temporary tables.
  */
-export async function withScanConnection<T>(
-  db: Database,
-  source: { readonly id: string; readonly name: string },
-  signal: AbortSignal,
-  work: (connection: Queryable) => Promise<T>,
-): Promise<T> {
+export async function withScanConnection<T>(db: Database, work: (connection: Queryable) => Promise<T>): Promise<T> {
   const client = await db.connect();
   let broken: Error | undefined;
   const onError = (error: Error): void => void (broken = error);
   client.on("error", onError);
   try {
-    await lock(client, source, signal);
-    const result = await work(client);
-    await unlockScan(client, source.id);
-    return result;
+    return await work(client);
   } catch (error) {
     const reason = broken ?? error;
     broken ??= new Error("a scan on this connection failed");
@@ -37,9 +24,23 @@ export async function withScanConnection<T>(
   }
 }
 
-async function lock(client: Queryable, source: { readonly id: string; readonly name: string }, signal: AbortSignal): Promise<void> {
+/** A process that was killed loses its lock when Postgres notices, which is soon. Milliseconds. */
+const lockWaitMs = 3_000;
+const lockPauseMs = 50;
+
+/**
+ * Takes the lock on the source's scanning, for which it waits a little, and begins a scan on record; returns the scan's id.
+ * Throws TransientFailure SCAN_UNDER_WAY while another process scans the source.
+ */
+export async function beginAlone(
+  connection: Queryable,
+  source: { readonly id: string; readonly name: string },
+  signal: AbortSignal,
+): Promise<string> {
   const start = performance.now();
-  while (!(await lockScan(client, source.id))) {
+  for (;;) {
+    const scanId = await beginScan(connection, source.id);
+    if (scanId !== null) return scanId;
     if (performance.now() - start > lockWaitMs) {
       throw new TransientFailure({
         code: "SCAN_UNDER_WAY",
@@ -47,7 +48,8 @@ async function lock(client: Queryable, source: { readonly id: string; readonly n
         hint: "Wait for it to end; two scans of one source never run at once",
       });
     }
-    await pause(lockPauseMs, undefined, { signal });
+    await pause(lockPauseMs);
+    signal.throwIfAborted();
   }
 }
 

@@ -18,7 +18,8 @@ export function tidyHints(paths: readonly string[], root: string, refuse: (path:
 }
 
 function relativeTo(root: string, path: string): string | null {
-  const below = path === root ? "" : path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
+  const prefix = root.endsWith("/") ? root : `${root}/`;
+  const below = path === root ? "" : path.startsWith(prefix) ? path.slice(prefix.length) : path;
   if (below.startsWith("/") || below.includes("\0")) return null;
   const parts = below.split("/").filter((part) => part !== "" && part !== ".");
   return parts.includes("..") ? null : parts.join("/");

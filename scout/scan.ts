@@ -4,11 +4,11 @@ import type { Database, Queryable } from "../db/pool.ts";
 import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
 import { addFindings, settleFindings } from "../db/scan-finding.ts";
 import { duePaths, noteWaiting } from "../db/scan-pending.ts";
-import { beginScan, completeScan, failScan, pruneScans } from "../db/scan.ts";
+import { completeScan, failScan, pruneScans } from "../db/scan.ts";
 import type { Source } from "../db/source-root.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
-import { notedTogether, withScanConnection } from "./connection.ts";
+import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
 import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
 import { hintsMax, tidyHints } from "./hints.ts";
@@ -72,8 +72,8 @@ export interface ScanReport {
 export async function scanSource(request: ScanRequest): Promise<ScanReport> {
   const { db, source, signal } = request;
   signal.throwIfAborted();
-  return withScanConnection(db, source, signal, async (connection) => {
-    const scanId = await beginScan(connection, source.id);
+  return withScanConnection(db, async (connection) => {
+    const scanId = await beginAlone(connection, source, signal);
     try {
       return await runScan(request, connection, scanId);
     } catch (error) {

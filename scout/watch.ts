@@ -26,6 +26,8 @@ export interface SourceWatcher {
 /** A burst of events becomes one hint after so long a quiet, and after so long at the latest. Milliseconds. */
 const quietMs = 20;
 const burstMs = 200;
+/** Characters of all paths of a hint; Temporal refuses messages of some megabytes. */
+const hintLengthMax = 200_000;
 /** chokidar starts to watch a new folder only after reading it; what appears in between is found by looking once more. Milliseconds. */
 const newFolderMs = 1_000;
 const rootCheckMs = 2_000;
@@ -172,6 +174,7 @@ function coalesce(onHint: (paths: readonly string[] | null) => void): Coalescer 
   function flush(): void {
     const taken = paths;
     paths = new Set();
-    onHint(taken.size > hintsMax || taken.has("") ? null : [...taken]);
+    const length = [...taken].reduce((sum, path) => sum + path.length, 0);
+    onHint(taken.size > hintsMax || length > hintLengthMax || taken.has("") ? null : [...taken]);
   }
 }

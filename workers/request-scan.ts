@@ -10,6 +10,7 @@ export async function requestScan(client: Client, source: string, paths: readonl
     workflowId: scanWorkflowId(source),
     taskQueue,
     args: [{ source, paths: paths ?? undefined }],
+    staticSummary: `scan of ${source}`,
     signal: signals.hint,
     signalArgs: [paths ?? undefined],
   });

@@ -140,7 +140,7 @@ async function startParts(
   stack.defer(() => sinks.close());
   const sweep = () => sweepStaging({ db, sinks, home: settings.home, log });
   const dispatcher = createDispatcher({ db, client, log });
-  const worker = await startWorker({ settings, services, connection, client, sinks, dispatch: () => dispatcher.dispatch(), log }, stack);
+  const worker = await startWorker({ settings, services, connection, client, sinks, dispatch: dispatcher.dispatch, log }, stack);
   const dispatching = every(dispatchIntervalMs, "dispatching", log, () => dispatcher.dispatch());
   stack.defer(() => dispatching.stop());
   const rescuing = every(rescueIntervalMs, "looking after quiet jobs", log, () => rescueJobs(db, client, log));

@@ -1,4 +1,4 @@
-import { listSources } from "../db/source-root.ts";
+import { listSources, type Source } from "../db/source-root.ts";
 import type { Database } from "../db/pool.ts";
 import type { Log } from "../domain/log.ts";
 import { watchSource } from "../scout/watch.ts";
@@ -38,14 +38,17 @@ export function watchSources(options: {
     }
   });
 
-  function follow(source: Awaited<ReturnType<typeof listSources>>[number]): Watched {
+  function follow(source: Source): Watched {
     const scans = every(fullScanIntervalMs, `asking for a scan of ${source.name}`, log, () => requestScan(source.name, null));
     const watcher = watchSource({
       path: source.path,
+      include: source.include,
       exclude: source.exclude,
       log,
       onHint: (paths) => void requestScan(source.name, paths).catch(() => scans.nudge()),
     });
+    // What changed behind the first scan and before the watcher was ready, nobody saw.
+    void watcher.ready.then((watches) => watches && scans.nudge());
     return {
       key: keyOf(source),
       async stop() {
@@ -63,6 +66,6 @@ export function watchSources(options: {
 }
 
 /** What makes a watcher stale when it changes. */
-function keyOf(source: { readonly path: string; readonly exclude: readonly string[] } | undefined): string {
-  return source === undefined ? "" : JSON.stringify([source.path, source.exclude]);
+function keyOf(source: Pick<Source, "path" | "include" | "exclude"> | undefined): string {
+  return source === undefined ? "" : JSON.stringify([source.path, source.include, source.exclude]);
 }

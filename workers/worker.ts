@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Client } from "@temporalio/client";
 import { Worker, type NativeConnection } from "@temporalio/worker";
+import type { Dispatcher } from "../activities/dispatch.ts";
 import { createJobActivities } from "../activities/job.ts";
 import { createPlanActivities } from "../activities/plan.ts";
 import { createScanActivities } from "../activities/scan.ts";
@@ -19,7 +20,7 @@ export interface WorkerOptions {
   readonly connection: NativeConnection;
   readonly client: Client;
   readonly sinks: Sinks;
-  readonly dispatch: () => Promise<number>;
+  readonly dispatch: Dispatcher["dispatch"];
   readonly log: Log;
 }
 

@@ -127,7 +127,7 @@ def _catches_import(caught: ast.expr | None) -> bool:
 
 def _published(tree: ast.Module) -> Iterator[str]:
     """Names of outputs that stand in the code: `self.publish("name", …)`, `yield "name", …`, `return "name", …`."""
-    for node in ast.walk(tree):
+    for node in sorted(ast.walk(tree), key=lambda node: (getattr(node, "lineno", 0), getattr(node, "col_offset", 0))):
         first: ast.expr | None = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "publish":
             topic = next((word.value for word in node.keywords if word.arg == "topic"), None)

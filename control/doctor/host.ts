@@ -6,10 +6,24 @@ import type { Diagnosis, Patient } from "./diagnosis.ts";
 export function checkServices({ temporal, workers }: Patient): readonly Diagnosis[] {
   const subject = "services";
   if (temporal === null || workers === null) {
-    return [{ subject, severity: "info", message: "the database answers; Temporal does not run here now", hint: "casparian start, or casparian scan --wait" }];
+    return [
+      {
+        subject,
+        severity: "info",
+        message: "the database answers; Temporal does not run here now",
+        hint: "casparian start, or casparian scan --wait",
+      },
+    ];
   }
   if (workers === 0) {
-    return [{ subject, severity: "error", message: "database and Temporal answer, and no worker runs", hint: "casparian worker, or casparian start" }];
+    return [
+      {
+        subject,
+        severity: "error",
+        message: "database and Temporal answer, and no worker runs",
+        hint: "casparian worker, or casparian start",
+      },
+    ];
   }
   return [{ subject, severity: "ok", message: `database and Temporal answer; workers: ${workers}`, hint: null }];
 }

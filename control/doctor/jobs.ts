@@ -10,7 +10,12 @@ const stuckAfterMs = 60_000;
 export async function checkJobs(patient: Patient): Promise<readonly Diagnosis[]> {
   const found = [...checkWaiting(patient), ...(await checkFailures(patient))];
   if (patient.status.jobs.HELD > 0) {
-    found.push({ subject, severity: "warning", message: `${patient.status.jobs.HELD} jobs are held`, hint: "casparian jobs list --state held" });
+    found.push({
+      subject,
+      severity: "warning",
+      message: `${patient.status.jobs.HELD} jobs are held`,
+      hint: "casparian jobs list --state held",
+    });
   }
   return found.length > 0 ? found : [{ subject, severity: "ok", message: explainIdle(patient), hint: null }];
 }
@@ -24,7 +29,12 @@ function checkWaiting({ status, workers }: Patient): readonly Diagnosis[] {
     found.push({ subject, severity: "error", message, hint: "casparian start" });
   } else if (oldestAt !== null && Date.now() - oldestAt.getTime() > stuckAfterMs) {
     const message = `${waiting} file versions wait for their plan, the oldest since ${oldestAt.toISOString()}, although a worker runs`;
-    found.push({ subject, severity: "error", message, hint: "Look at the worker's log, and at the workflows file-version:… in the Temporal Web UI" });
+    found.push({
+      subject,
+      severity: "error",
+      message,
+      hint: "Look at the worker's log, and at the workflows file-version:… in the Temporal Web UI",
+    });
   }
   return found;
 }

@@ -10,10 +10,14 @@ const subject = "plugins";
 export async function checkPlugins(patient: Patient): Promise<readonly Diagnosis[]> {
   const active = (await listPlugins(patient.db, null)).filter((plugin) => plugin.state === "ACTIVE");
   if (active.length === 0) {
-    return [{ subject, severity: "error", message: "no plugin is active, so no file can be processed", hint: "casparian plugin publish FILE" }];
+    return [
+      { subject, severity: "error", message: "no plugin is active, so no file can be processed", hint: "casparian plugin publish FILE" },
+    ];
   }
   const found = (await Promise.all(active.map((plugin) => checkPlugin(patient, plugin)))).flat();
-  return found.length > 0 ? found : [{ subject, severity: "ok", message: active.map((plugin) => `${plugin.name} ${plugin.version}`).join(", "), hint: null }];
+  return found.length > 0
+    ? found
+    : [{ subject, severity: "ok", message: active.map((plugin) => `${plugin.name} ${plugin.version}`).join(", "), hint: null }];
 }
 
 async function checkPlugin({ db, host }: Patient, { id, name, version }: PluginSummary): Promise<readonly Diagnosis[]> {

@@ -24,8 +24,15 @@ export function checkRouting({ routing }: Patient): readonly Diagnosis[] {
   const trouble = enabledRules.length > 0 && routing.activePlugins.length > 0 ? explainRouting(routing) : null;
   if (trouble !== null) {
     const none = routing.unmatched === files;
-    found.push({ subject, severity: none ? "error" : "warning", message: trouble.message, hint: `${trouble.hint}; casparian files --unmatched lists them` });
+    found.push({
+      subject,
+      severity: none ? "error" : "warning",
+      message: trouble.message,
+      hint: `${trouble.hint}; casparian files --unmatched lists them`,
+    });
   }
   if (found.length > 0) return found;
-  return [{ subject, severity: "ok", message: `${enabledRules.length} enabled, and every one of ${files} files goes to a plugin`, hint: null }];
+  return [
+    { subject, severity: "ok", message: `${enabledRules.length} enabled, and every one of ${files} files goes to a plugin`, hint: null },
+  ];
 }

@@ -22,7 +22,12 @@ export async function checkSources({ db, status }: Patient): Promise<readonly Di
   }
   const more = status.sources.reduce((sum, source) => sum + source.findings, 0) - findingsShown;
   if (more > 0) {
-    found.push({ subject, severity: "warning", message: `${more} more findings of scans`, hint: `casparian sql "select * from cf_scan_finding"` });
+    found.push({
+      subject,
+      severity: "warning",
+      message: `${more} more findings of scans`,
+      hint: `casparian sql "select * from cf_scan_finding"`,
+    });
   }
   if (found.length > 0) return found;
   const files = status.sources.reduce((sum, source) => sum + source.filesPresent, 0);
@@ -33,19 +38,36 @@ async function checkSource(source: SourceOverview): Promise<readonly Diagnosis[]
   const { name, path, lastScan } = source;
   const root = await readRoot(path);
   if (root !== null) {
-    return [{ subject, severity: "error", message: `the folder of ${name} can't be read: ${root}`, hint: `Mount ${path}, or let this user read it` }];
+    return [
+      {
+        subject,
+        severity: "error",
+        message: `the folder of ${name} can't be read: ${root}`,
+        hint: `Mount ${path}, or let this user read it`,
+      },
+    ];
   }
   const found: Diagnosis[] = [];
   if (source.state === "PAUSED") {
     found.push({ subject, severity: "info", message: `${name} is paused: it is not scanned`, hint: `casparian source resume ${name}` });
   } else if (lastScan === null) {
-    found.push({ subject, severity: "warning", message: `${name} was never scanned`, hint: `casparian scan ${name} --wait, or casparian start` });
+    found.push({
+      subject,
+      severity: "warning",
+      message: `${name} was never scanned`,
+      hint: `casparian scan ${name} --wait, or casparian start`,
+    });
   } else if (lastScan.state === "FAILED") {
     const reason = lastScan.message === null ? "" : `: ${lastScan.message}`;
     found.push({ subject, severity: "error", message: `the last scan of ${name} failed${reason}`, hint: `casparian scan ${name}` });
   } else if (source.filesPresent === 0 && source.filesWaiting === 0) {
     const globs = source.include.length + source.exclude.length > 0 ? " that its include and exclude globs take" : "";
-    found.push({ subject, severity: "warning", message: `${name} has no file${globs} (${path})`, hint: "Put a file there, or look at the path" });
+    found.push({
+      subject,
+      severity: "warning",
+      message: `${name} has no file${globs} (${path})`,
+      hint: "Put a file there, or look at the path",
+    });
   }
   if (source.filesWaiting > 0) {
     const message = `${source.filesWaiting} files of ${name} have not settled: they were still being written when they were seen`;

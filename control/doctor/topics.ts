@@ -24,7 +24,14 @@ async function checkTopic(home: string, { plugin, output, uri }: TopicPlace): Pr
     const folder = resolve(home, rest);
     const blocked = await findBlocked(folder);
     if (blocked === null) return [];
-    return [{ subject, severity: "error", message: `${plugin}/${output}: ${folder} can't be written: ${blocked}`, hint: `Let this user write there, or ${hint}` }];
+    return [
+      {
+        subject,
+        severity: "error",
+        message: `${plugin}/${output}: ${folder} can't be written: ${blocked}`,
+        hint: `Let this user write there, or ${hint}`,
+      },
+    ];
   } catch (error) {
     return [{ subject, severity: "error", message: `${plugin}/${output}: ${messageOf(error)}`, hint }];
   }

@@ -1,3 +1,4 @@
+import { messageOf, TerminalFailure } from "../../domain/failure.ts";
 import { rootTable, scalarIn, slotAt, tableIn, vectorIn } from "./flatbuffer.ts";
 import type { FlatTable } from "./flatbuffer.ts";
 
@@ -25,6 +26,16 @@ export function openMessage(bytes: Uint8Array, from = 0): ArrowParts {
   if (header === undefined) throw new Error("an Arrow message without a header");
   const bodyAt = from + 8 + metadataBytes;
   return { header, bodyAt, end: bodyAt + Number(scalarIn(message, 3, "i64", 0)) };
+}
+
+/** Runs `read` over what a plugin has sent; whatever stumbles over it becomes TerminalFailure SINK_SCHEMA. */
+export function readingArrow<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof TerminalFailure) throw error;
+    throw new TerminalFailure({ code: "SINK_SCHEMA", message: `${what} is no valid Arrow message: ${messageOf(error)}`, cause: error });
+  }
 }
 
 /** Whether a message is a schema (1), a dictionary (2) or a batch (3). */

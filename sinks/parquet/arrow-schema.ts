@@ -46,8 +46,17 @@ type Parameter = readonly [property: string, slot: number, kind: ScalarKind | "t
 export function readSchema(header: FlatTable): ArrowSchema {
   if (scalarIn(header, 0, "i16", 0) !== 0)
     throw new TerminalFailure({ code: "SINK_SCHEMA", message: "the Arrow data is big-endian; only little-endian data can be written" });
+  let room = fieldsMax;
+  const readField = (table: FlatTable): ArrowField => {
+    if (--room < 0)
+      throw new TerminalFailure({ code: "SINK_SCHEMA", message: `the Arrow schema has more than ${fieldsMax} columns and nested fields` });
+    return fieldOf(table, readField);
+  };
   return { fields: tablesIn(header, 1).map(readField), metadata: readMetadata(header, 2) };
 }
+
+/** A message of some hundred bytes could otherwise stand for millions of fields, because its tables may be used again and again. */
+const fieldsMax = 100_000;
 
 /** The encapsulated message of a schema. Lossless but for the parameters of unions, which no sink takes. */
 export function writeSchema(schema: ArrowSchema): Uint8Array {
@@ -64,7 +73,7 @@ export function writeSchema(schema: ArrowSchema): Uint8Array {
   return encapsulate(encodeFlat(message));
 }
 
-function readField(table: FlatTable): ArrowField {
+function fieldOf(table: FlatTable, readField: (child: FlatTable) => ArrowField): ArrowField {
   const name = textIn(table, 0) ?? "";
   const dictionary = tableIn(table, 4);
   return {

@@ -82,7 +82,7 @@ function movedChunk(chunk: ThriftValue, shift: number): ThriftValue {
   }
   moved.delete(bloomFilterOffset);
   moved.delete(bloomFilterBytes);
-  return struct([2, i64(0)], [chunkField.metadata, { type: "struct", fields: moved }]);
+  return struct([chunkField.fileOffset, i64(0)], [chunkField.metadata, { type: "struct", fields: moved }]);
 }
 
 const bloomFilterOffset = 14;

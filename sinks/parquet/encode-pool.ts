@@ -27,14 +27,13 @@ export function createEncodePool(threads: number): EncodePool {
     const worker = new Worker(new URL("./encode-thread.ts", import.meta.url));
     all.add(worker);
     // A thread that breaks is never given out again, though it has not ended yet; who waits for its answer is told by `answerOf`.
-    worker.once("error", () => all.delete(worker));
-    worker.once("exit", () => {
-      all.delete(worker);
-      const index = idle.indexOf(worker);
-      if (index >= 0) idle.splice(index, 1);
-      serve();
-    });
+    worker.once("error", () => forget(worker)).once("exit", () => forget(worker));
     return worker;
+  };
+  const forget = (worker: Worker): void => {
+    all.delete(worker);
+    if (idle.includes(worker)) idle.splice(idle.indexOf(worker), 1);
+    serve();
   };
   const serve = (): void => {
     while (!closed && waiting.length > 0 && (idle.length > 0 || all.size < threads)) waiting.shift()?.give(idle.pop() ?? start());

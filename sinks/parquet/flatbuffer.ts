@@ -75,7 +75,10 @@ export function vectorIn(table: FlatTable, slot: number): { readonly at: number;
   const field = slotAt(table, slot);
   if (field === 0) return undefined;
   const { at } = follow(table.view, field);
-  return { at: at + 4, length: table.view.getUint32(at, true) };
+  const length = table.view.getUint32(at, true);
+  // Every element has a byte at least, so a wrong length is found before it costs memory.
+  if (length > table.view.byteLength - at) throw new RangeError(`a vector of ${length} elements reaches beyond its message`);
+  return { at: at + 4, length };
 }
 
 function follow(view: DataView, at: number): FlatTable {

@@ -1,6 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { binary, decodeStruct, decodeValue, encodeStruct, i32, i64, list, struct, visitList, visitStruct, wire } from "./thrift.ts";
+import { binary, decodeStruct, decodeValue, encodeStruct, i32, i64, list, skip, struct, visitList, visitStruct, wire } from "./thrift.ts";
 import type { ThriftCursor, ThriftStruct, ThriftValue } from "./thrift.ts";
 
 /** Begins and ends every Parquet file. */
@@ -8,6 +8,17 @@ export const magic: Uint8Array = Buffer.from("PAR1", "latin1");
 
 /** Fields of FileMetaData, the struct of the footer. Source: apache/parquet-format, parquet.thrift. */
 const fileField = { version: 1, schema: 2, rows: 3, rowGroups: 4, keyValues: 5, createdBy: 6, columnOrders: 7 } as const;
+/** Fields of RowGroup. */
+export const rowGroupField = { columns: 1, totalBytes: 2, rows: 3, fileOffset: 5, compressedBytes: 6, ordinal: 7 } as const;
+/** Fields of ColumnChunk. */
+export const chunkField = { fileOffset: 2, metadata: 3 } as const;
+/** Fields of ColumnMetaData. */
+export const columnField = { uncompressedBytes: 6, compressedBytes: 7, dataPage: 9, indexPage: 10, dictionaryPage: 11 } as const;
+
+const columnShape = { 6: {}, 7: {}, 9: {}, 10: {}, 11: {} };
+const rowGroupShape = { 1: { 3: columnShape }, 2: {}, 3: {}, 5: {}, 6: {} };
+/** Of the schema's elements only the number of children. */
+const partShape = { 2: { 5: {} }, 4: rowGroupShape, 7: {} };
 
 /** What an encoded part says of its schema; the same in every part of one output. */
 export interface PartSchema {
@@ -20,7 +31,7 @@ export interface PartSchema {
 /** The footer of a whole file in memory; what is returned outlives the file's buffer. */
 export function partFooter(file: Uint8Array): { readonly schema: PartSchema; readonly rowGroups: readonly ThriftStruct[] } {
   const footerBytes = new DataView(file.buffer, file.byteOffset + file.length - 8).getUint32(0, true);
-  const footer = decodeStruct({ bytes: file.slice(file.length - 8 - footerBytes), at: 0 });
+  const footer = decodeStruct({ bytes: file.slice(file.length - 8 - footerBytes), at: 0 }, partShape);
   const schema = {
     version: footer.get(fileField.version) ?? i32(1),
     elements: itemsOf(footer.get(fileField.schema)),
@@ -59,7 +70,7 @@ export function encodeFooter(content: FooterContent): Uint8Array {
         fileField.rowGroups,
         list(
           wire.struct,
-          content.rowGroups.map((value): ThriftValue => ({ type: "encoded", value })),
+          content.rowGroups.map((value): ThriftValue => ({ type: "raw", of: wire.struct, value })),
         ),
       ],
       [
@@ -111,38 +122,24 @@ function visitFooter(cursor: ThriftCursor, dataEnd: number): Omit<FileSummary, "
   let total = -1;
   const keyValues = new Map<string, string>();
   visitStruct(cursor, (id, type) => {
-    if (id === fileField.rowGroups) visitList(cursor, () => (rows += visitRowGroup(cursor, dataEnd)));
-    else {
-      const value = decodeValue(cursor, type);
-      if (id === fileField.rows) total = numberOf(value);
-      if (id === fileField.keyValues) for (const pair of itemsOf(value)) keyValues.set(textOf(fieldOf(pair, 1)), textOf(fieldOf(pair, 2)));
-    }
+    if (id === fileField.rows) total = numberOf(decodeValue(cursor, type, {}));
+    else if (id === fileField.rowGroups) visitList(cursor, () => (rows += checkedRows(decodeStruct(cursor, rowGroupShape), dataEnd)));
+    else if (id === fileField.keyValues)
+      for (const pair of itemsOf(decodeValue(cursor, type, { 1: {}, 2: {} })))
+        keyValues.set(textOf(fieldOf(pair, 1)), textOf(fieldOf(pair, 2)));
+    else skip(cursor, type);
   });
   if (rows !== total) throw new Error(`its row groups hold ${rows} rows, its footer says ${total}`);
   return { rows, keyValues };
 }
 
-function visitRowGroup(cursor: ThriftCursor, dataEnd: number): number {
-  let rows = 0;
-  visitStruct(cursor, (id, type) => {
-    if (id === rowGroupField.columns)
-      visitList(cursor, (itemType) => {
-        const [start, end] = chunkRange(decodeValue(cursor, itemType, true));
-        if (start < magic.length || end > dataEnd) throw new Error(`a column lies at bytes ${start} to ${end}, outside of the file's data`);
-      });
-    else {
-      const value = decodeValue(cursor, type);
-      if (id === rowGroupField.rows) rows = numberOf(value);
-    }
-  });
-  return rows;
+function checkedRows(group: ThriftStruct, dataEnd: number): number {
+  for (const chunk of itemsOf(group.get(rowGroupField.columns))) {
+    const [start, end] = chunkRange(chunk);
+    if (start < magic.length || end > dataEnd) throw new Error(`a column lies at bytes ${start} to ${end}, outside of the file's data`);
+  }
+  return numberOf(group.get(rowGroupField.rows));
 }
-
-/** Fields of RowGroup. */
-export const rowGroupField = { columns: 1, totalBytes: 2, rows: 3, fileOffset: 5, compressedBytes: 6, ordinal: 7 } as const;
-/** Fields of ColumnChunk and of its ColumnMetaData. */
-export const chunkField = { metadata: 3 } as const;
-export const columnField = { type: 1, uncompressedBytes: 6, compressedBytes: 7, dataPage: 9, indexPage: 10, dictionaryPage: 11 } as const;
 
 /** The bytes of the file that a ColumnChunk takes: from its first page, the dictionary's if it has one. */
 export function chunkRange(chunk: ThriftValue): readonly [start: number, end: number] {
@@ -161,9 +158,8 @@ export function itemsOf(value: ThriftValue | undefined): readonly ThriftValue[] 
   return value?.type === "list" ? value.items : [];
 }
 
-/** Offsets and counts; beyond 2^53 they would be larger than any file. */
 export function numberOf(value: ThriftValue | undefined): number {
-  return value?.type === "i64" || value?.type === "i32" || value?.type === "i16" ? Number(value.value) : 0;
+  return value?.type === "i64" || value?.type === "i32" ? value.value : 0;
 }
 
 function textOf(value: ThriftValue | undefined): string {

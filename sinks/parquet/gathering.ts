@@ -1,6 +1,6 @@
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { dictionaryOf, endOfStream, openMessage } from "./arrow-message.ts";
+import { dictionaryOf, endOfStream, openMessage, readingArrow } from "./arrow-message.ts";
 
 /** One Arrow IPC stream that is growing: schema, the dictionaries as they stand, batches. */
 export interface Gathering {
@@ -79,11 +79,20 @@ const reservedBytes = 32 * 1024 * 1024;
  * come from malloc, some 100 MB stayed with the process after 139 MB had gone through.
  */
 function pages(bytesMax: number): ArrayBuffer {
-  return new ArrayBuffer(0, { maxByteLength: bytesMax });
+  try {
+    return new ArrayBuffer(0, { maxByteLength: bytesMax });
+  } catch (error) {
+    throw new TerminalFailure({
+      code: "SINK_ENCODING",
+      message: `a batch is too large: ${bytesMax / 2} bytes at least`,
+      hint: "Let the plugin yield fewer rows at a time",
+      cause: error,
+    });
+  }
 }
 
 function keepDictionary(dictionaries: Map<number, readonly Uint8Array[]>, bytes: Uint8Array): void {
-  const { id, isDelta } = dictionaryOf(openMessage(bytes).header);
+  const { id, isDelta } = readingArrow("a dictionary", () => dictionaryOf(openMessage(bytes).header));
   const earlier = isDelta ? (dictionaries.get(id) ?? []) : [];
   dictionaries.set(id, [...earlier, new Uint8Array(bytes)]);
 }

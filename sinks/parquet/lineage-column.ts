@@ -1,5 +1,6 @@
 import type { Lineage } from "../../domain/lineage.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
+import { chunkField } from "./footer.ts";
 import { binary, bool, encodeStruct, i32, i64, list, struct, wire } from "./thrift.ts";
 import type { ThriftValue } from "./thrift.ts";
 
@@ -104,7 +105,7 @@ function columnChunk({ name, type, value, rows, start, dataAt, end }: ChunkPlace
     [12, statistics],
     [13, list(wire.struct, [pageCount(pageType.dictionary, encoding.plain), pageCount(pageType.data, encoding.rleDictionary)])],
   );
-  return struct([2, i64(0)], [3, metadata]);
+  return struct([chunkField.fileOffset, i64(0)], [chunkField.metadata, metadata]);
 }
 
 function pageCount(type: number, of: number): ThriftValue {

@@ -8,42 +8,47 @@ export interface StagingFile {
   readonly handle: FileHandle;
   readonly name: string;
   readonly path: string;
-  /** How many folders had to be made for it: 1 is the output's folder, 2 that and the one above; the staging folder doesn't count. */
-  readonly madeLevels: number;
+  /** The lowest folder above it that was there before. */
+  readonly oldFolder: string;
 }
 
 /** Creates a staging file of a new name, and its folders. */
 export function openStaging(folder: string, name: string): Promise<StagingFile> {
   const path = join(folder, stagingFolder, name);
   return onFiles(`${path} can't be created`, async () => {
-    let madeLevels = 0;
+    let oldFolder = folder;
     for (let attempt = 1; ; attempt++) {
       const topmost = await mkdir(dirname(path), { recursive: true });
-      if (topmost !== undefined) madeLevels = Math.max(madeLevels, levelsBetween(folder, topmost));
+      if (topmost !== undefined && topmost.length <= folder.length) oldFolder = dirname(topmost);
       try {
-        return { handle: await open(path, "wx+"), name, path, madeLevels };
+        return { handle: await open(path, "wx+"), name, path, oldFolder };
       } catch (error) {
-        // The end of another output may have removed the folder between the two calls, because it was empty.
-        if (systemCode(error) !== "ENOENT" || attempt === 10) throw error;
+        // The end of another output may have removed the staging folder between the two calls, because it was empty.
+        if (systemCode(error) === "ENOENT" && attempt < 10) continue;
+        await removeEmptyStaging(folder);
+        throw error;
       }
     }
   });
 }
 
-/** Removes a staging file if it is there, and then of the folders that were made for it those that are empty. */
-export function removeStaging(folder: string, name: string, madeLevels: number): Promise<void> {
+/** Removes a staging file if it is there, and the staging folder unless something is in it. */
+export function removeStaging(folder: string, name: string): Promise<void> {
   const path = join(folder, stagingFolder, name);
   return onFiles(`${path} can't be removed`, async () => {
     await unlink(path).catch(ignore("ENOENT"));
     await removeEmptyStaging(folder);
-    let at = folder;
-    for (let level = 0; level < madeLevels && (await removedEmpty(at)); level++) at = dirname(at);
   });
 }
 
-/** Removes the staging folder unless something is in it. */
+/** Removes the staging folder unless something is in it. The output's folder stays, as a table would. */
 export async function removeEmptyStaging(folder: string): Promise<void> {
-  await removedEmpty(join(folder, stagingFolder));
+  try {
+    await rmdir(join(folder, stagingFolder));
+  } catch (error) {
+    // POSIX allows both of the first codes for a folder that is not empty.
+    if (!["ENOTEMPTY", "EEXIST", "ENOENT"].includes(systemCode(error) ?? "")) throw error;
+  }
 }
 
 /**
@@ -76,21 +81,6 @@ export async function syncFolders(folder: string, top: string): Promise<void> {
       await handle.close();
     }
     if (at === top || at === dirname(at)) return;
-  }
-}
-
-function levelsBetween(folder: string, topmost: string): number {
-  let levels = 0;
-  for (let at = folder; at.length >= topmost.length; at = dirname(at)) levels++;
-  return levels;
-}
-
-async function removedEmpty(folder: string): Promise<boolean> {
-  try {
-    await rmdir(folder);
-    return true;
-  } catch (error) {
-    return systemCode(error) === "ENOENT";
   }
 }
 

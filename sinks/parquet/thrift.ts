@@ -1,16 +1,16 @@
 /**
- * Thrift's compact protocol, in which Parquet writes its footers and page headers, as trees of tagged values.
+ * Thrift's compact protocol, in which Parquet writes its footers and page headers, as trees of tagged values. What nobody
+ * asks for is not taken apart: it stays raw bytes and is written as it was read, so footers of thousands of columns stay cheap.
  * Source: Apache Thrift, doc/specs/thrift-compact-protocol.md. Sets and maps are left out: Parquet has none.
  */
 export type ThriftValue =
   | { readonly type: "bool"; readonly value: boolean }
-  | { readonly type: "i8" | "i16" | "i32" | "double"; readonly value: number }
-  | { readonly type: "i64"; readonly value: bigint }
+  /** 64-bit numbers are counts and offsets, and never beyond 2^53. */
+  | { readonly type: "i8" | "i16" | "i32" | "i64" | "double"; readonly value: number }
   | { readonly type: "binary"; readonly value: Uint8Array }
   | { readonly type: "list"; readonly of: WireType; readonly items: readonly ThriftValue[] }
   | { readonly type: "struct"; readonly fields: ThriftStruct }
-  /** A struct that has been encoded already. */
-  | { readonly type: "encoded"; readonly value: Uint8Array };
+  | { readonly type: "raw"; readonly of: WireType; readonly value: Uint8Array };
 
 /** Fields by id. */
 export type ThriftStruct = ReadonlyMap<number, ThriftValue>;
@@ -25,9 +25,14 @@ export interface ThriftCursor {
   at: number;
 }
 
-export function decodeStruct(cursor: ThriftCursor): Map<number, ThriftValue> {
+/** Which fields to take apart, by id, and for structs and lists of structs which of theirs; all others stay raw. */
+export interface Shape {
+  readonly [id: number]: Shape;
+}
+
+export function decodeStruct(cursor: ThriftCursor, shape: Shape): Map<number, ThriftValue> {
   const fields = new Map<number, ThriftValue>();
-  visitStruct(cursor, (id, type) => fields.set(id, decodeValue(cursor, type)));
+  visitStruct(cursor, (id, type) => fields.set(id, decodeValue(cursor, type, shape[id])));
   return fields;
 }
 
@@ -37,46 +42,79 @@ export function visitStruct(cursor: ThriftCursor, onField: (id: number, type: Wi
     const head = byte(cursor);
     if (head === 0) return;
     const delta = head >> 4;
-    id = delta === 0 ? Number(unzigzag(varint(cursor))) : id + delta;
+    id = delta === 0 ? unzigzag(varint(cursor)) : id + delta;
     onField(id, head & 0x0f);
   }
 }
 
 /** Calls `onItem` at each element, which it must consume. */
-export function visitList(cursor: ThriftCursor, onItem: (type: WireType, index: number) => void): void {
+export function visitList(cursor: ThriftCursor, onItem: (type: WireType) => void): void {
   const head = byte(cursor);
   const short = head >> 4;
-  const length = short === 15 ? Number(varint(cursor)) : short;
-  for (let index = 0; index < length; index++) onItem(head & 0x0f, index);
+  const length = short === 15 ? varint(cursor) : short;
+  for (let index = 0; index < length; index++) onItem(head & 0x0f);
 }
 
-export function decodeValue(cursor: ThriftCursor, type: WireType, inList = false): ThriftValue {
+/** Takes a value apart as far as `shape` goes; raw without one. */
+export function decodeValue(cursor: ThriftCursor, type: WireType, shape: Shape | undefined): ThriftValue {
+  if (type === wire.true || type === wire.false) return { type: "bool", value: type === wire.true };
+  if (shape === undefined) {
+    const from = cursor.at;
+    skip(cursor, type);
+    return { type: "raw", of: type, value: cursor.bytes.subarray(from, cursor.at) };
+  }
   switch (type) {
-    case wire.true:
-    case wire.false:
-      return { type: "bool", value: inList ? byte(cursor) === 1 : type === wire.true };
     case wire.i8:
       return { type: "i8", value: (byte(cursor) << 24) >> 24 };
     case wire.i16:
-      return { type: "i16", value: Number(unzigzag(varint(cursor))) };
+      return { type: "i16", value: unzigzag(varint(cursor)) };
     case wire.i32:
-      return { type: "i32", value: Number(unzigzag(varint(cursor))) };
+      return { type: "i32", value: unzigzag(varint(cursor)) };
     case wire.i64:
       return { type: "i64", value: unzigzag(varint(cursor)) };
     case wire.double:
       return { type: "double", value: doubleAt(take(cursor, 8)) };
     case wire.binary:
-      return { type: "binary", value: take(cursor, Number(varint(cursor))) };
+      return { type: "binary", value: take(cursor, varint(cursor)) };
     case wire.list: {
       const of = (cursor.bytes[cursor.at] ?? 0) & 0x0f;
       const items: ThriftValue[] = [];
-      visitList(cursor, (itemType) => items.push(decodeValue(cursor, itemType, true)));
+      visitList(cursor, () => items.push(decodeItem(cursor, of, shape)));
       return { type: "list", of, items };
     }
     case wire.struct:
-      return { type: "struct", fields: decodeStruct(cursor) };
+      return { type: "struct", fields: decodeStruct(cursor, shape) };
     default:
-      throw new Error(`Thrift type ${type} at byte ${cursor.at} is none that Parquet uses`);
+      throw unknownType(type, cursor);
+  }
+}
+
+/** Moves behind a value. */
+export function skip(cursor: ThriftCursor, type: WireType): void {
+  switch (type) {
+    case wire.true:
+    case wire.false:
+      return;
+    case wire.i8:
+      take(cursor, 1);
+      return;
+    case wire.i16:
+    case wire.i32:
+    case wire.i64:
+      while (byte(cursor) >= 0x80);
+      return;
+    case wire.double:
+      take(cursor, 8);
+      return;
+    case wire.binary:
+      take(cursor, varint(cursor));
+      return;
+    case wire.list:
+      return visitList(cursor, (of) => (isBool(of) ? byte(cursor) : skip(cursor, of)));
+    case wire.struct:
+      return visitStruct(cursor, (_, of) => skip(cursor, of));
+    default:
+      throw unknownType(type, cursor);
   }
 }
 
@@ -88,12 +126,13 @@ export function encodeStruct(fields: ThriftStruct): Uint8Array {
 
 /** Shorthands for the values that are written most. */
 export const i32 = (value: number): ThriftValue => ({ type: "i32", value });
-export const i64 = (value: number | bigint): ThriftValue => ({ type: "i64", value: BigInt(value) });
+export const i64 = (value: number): ThriftValue => ({ type: "i64", value });
 export const bool = (value: boolean): ThriftValue => ({ type: "bool", value });
 export const binary = (value: Uint8Array | string): ThriftValue => ({
   type: "binary",
   value: typeof value === "string" ? Buffer.from(value, "utf8") : value,
 });
+/** Fields in the order of their ids. */
 export const struct = (...fields: readonly (readonly [number, ThriftValue])[]): ThriftValue => ({
   type: "struct",
   fields: new Map(fields),
@@ -107,11 +146,13 @@ interface Output {
 
 function putStruct(out: Output, fields: ThriftStruct): void {
   let last = 0;
-  for (const [id, value] of [...fields].toSorted(([a], [b]) => a - b)) {
+  for (const [id, value] of fields) {
     const type = wireTypeOf(value);
     const delta = id - last;
-    putByte(out, delta > 15 ? type : (delta << 4) | type);
-    if (delta > 15) putVarint(out, zigzag(BigInt(id)));
+    // Readers accept ids in any order, but a long form costs more bytes.
+    const isShort = delta > 0 && delta <= 15;
+    putByte(out, isShort ? (delta << 4) | type : type);
+    if (!isShort) putVarint(out, zigzag(id));
     if (value.type !== "bool") putValue(out, value);
     last = id;
   }
@@ -126,29 +167,28 @@ function putValue(out: Output, value: ThriftValue): void {
       return putByte(out, value.value & 0xff);
     case "i16":
     case "i32":
-      return putVarint(out, zigzag(BigInt(value.value)));
     case "i64":
       return putVarint(out, zigzag(value.value));
     case "double":
       return putBytes(out, new Uint8Array(Float64Array.of(value.value).buffer));
     case "binary":
-      putVarint(out, BigInt(value.value.length));
+      putVarint(out, value.value.length);
       return putBytes(out, value.value);
     case "list":
       putByte(out, (Math.min(value.items.length, 15) << 4) | value.of);
-      if (value.items.length >= 15) putVarint(out, BigInt(value.items.length));
+      if (value.items.length >= 15) putVarint(out, value.items.length);
       for (const item of value.items) putValue(out, item);
       return;
     case "struct":
       return putStruct(out, value.fields);
-    case "encoded":
+    case "raw":
       return putBytes(out, value.value);
   }
 }
 
 function wireTypeOf(value: ThriftValue): WireType {
   if (value.type === "bool") return value.value ? wire.true : wire.false;
-  return value.type === "encoded" ? wire.struct : wire[value.type];
+  return value.type === "raw" ? value.of : wire[value.type];
 }
 
 function putByte(out: Output, value: number): void {
@@ -162,10 +202,11 @@ function putBytes(out: Output, bytes: Uint8Array): void {
   out.length += bytes.length;
 }
 
-function putVarint(out: Output, value: bigint): void {
+/** By arithmetic, because bit operations end at 32 bits and BigInts are some ten times slower. */
+function putVarint(out: Output, value: number): void {
   let rest = value;
-  for (; rest >= 0x80n; rest >>= 7n) putByte(out, Number(rest & 0x7fn) | 0x80);
-  putByte(out, Number(rest));
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) putByte(out, (rest % 0x80) | 0x80);
+  putByte(out, rest);
 }
 
 function reserve(out: Output, bytes: number): void {
@@ -173,6 +214,14 @@ function reserve(out: Output, bytes: number): void {
   const grown = new Uint8Array(2 * (out.length + bytes));
   grown.set(out.bytes);
   out.bytes = grown;
+}
+
+function decodeItem(cursor: ThriftCursor, of: WireType, shape: Shape): ThriftValue {
+  return isBool(of) ? { type: "bool", value: byte(cursor) === 1 } : decodeValue(cursor, of, shape);
+}
+
+function isBool(type: WireType): boolean {
+  return type === wire.true || type === wire.false;
 }
 
 function byte(cursor: ThriftCursor): number {
@@ -193,26 +242,28 @@ function doubleAt(bytes: Uint8Array): number {
   return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
 }
 
-/** As a BigInt only where a number could not hold it: footers have thousands of small values. */
-function varint(cursor: ThriftCursor): bigint {
-  let low = 0;
-  for (let shift = 0; shift < 49; shift += 7) {
+function varint(cursor: ThriftCursor): number {
+  let result = 0;
+  for (let scale = 1; ; scale *= 0x80) {
     const value = byte(cursor);
-    low += (value & 0x7f) * 2 ** shift;
-    if (value < 0x80) return BigInt(low);
-  }
-  let wide = BigInt(low);
-  for (let shift = 49n; ; shift += 7n) {
-    const value = byte(cursor);
-    wide |= BigInt(value & 0x7f) << shift;
-    if (value < 0x80) return wide;
+    result += (value & 0x7f) * scale;
+    if (value < 0x80) return checked(result);
   }
 }
 
-function zigzag(value: bigint): bigint {
-  return BigInt.asUintN(64, (value << 1n) ^ (value >> 63n));
+function checked(value: number): number {
+  if (!Number.isSafeInteger(value)) throw new Error(`the number ${value} is beyond any count or offset`);
+  return value;
 }
 
-function unzigzag(value: bigint): bigint {
-  return (value >> 1n) ^ -(value & 1n);
+function zigzag(value: number): number {
+  return checked(value >= 0 ? 2 * value : -2 * value - 1);
+}
+
+function unzigzag(value: number): number {
+  return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+}
+
+function unknownType(type: WireType, cursor: ThriftCursor): Error {
+  return new Error(`Thrift type ${type} at byte ${cursor.at} is none that Parquet uses`);
 }

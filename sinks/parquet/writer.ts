@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import type { ArrowMessage } from "../../domain/arrow.ts";
-import { WrongUse } from "../../domain/failure.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
-import { openMessage } from "./arrow-message.ts";
+import { openMessage, readingArrow } from "./arrow-message.ts";
 import { readSchema, writeSchema } from "./arrow-schema.ts";
 import { typeName } from "./arrow-type.ts";
 import { createAssembly } from "./assembly.ts";
@@ -26,9 +26,8 @@ export interface WriterOptions {
   readonly pool: EncodePool;
   /** Parts that may be under way: one for each thread, and one that waits for the disk. */
   readonly partsMax: number;
-  /** How many bytes of Arrow make a part, given how many outputs are being written now. */
-  readonly partBytes: () => number;
-  readonly partBytesMax: number;
+  /** How many bytes of Arrow make a part, for so many columns and as many outputs as are being written now. */
+  readonly partBytes: (columns: number) => number;
   /** Called once, when the writer holds no memory any more. */
   readonly onEnd: () => void;
 }
@@ -40,7 +39,7 @@ export interface WriterOptions {
  */
 export async function createWriter(options: WriterOptions): Promise<SinkWriter> {
   const { request, folder } = options;
-  const plugin = readSchema(openMessage(request.schema.bytes).header);
+  const plugin = readingArrow(`the schema of ${request.output}`, () => readSchema(openMessage(request.schema.bytes).header));
   const stored = storedSchema({ ...plugin, metadata: withoutOwnKeys(plugin.metadata) });
   const staging = await openStaging(folder, stagedName(request));
   const assembly = createAssembly(request.lineage, (bytes) => appendTo(staging, bytes));
@@ -60,11 +59,12 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
     const before = state;
     state = "ended";
     if (before === "open") await release();
-    if (before !== "ended") await removeStaging(folder, staging.name, staging.madeLevels);
+    if (before !== "ended") await removeStaging(folder, staging.name);
   };
   /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
   const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (state !== "open") throw new WrongUse(`the output ${request.output} takes no more: it was staged or aborted`);
+    if (state !== "open")
+      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
     try {
       return await work();
     } catch (error) {
@@ -78,14 +78,14 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
       orAbort(async () => {
         if (message.kind === "schema") return;
         gathering.add(message);
-        if (gathering.bytes() >= options.partBytes()) await sendPart();
+        if (gathering.bytes() >= options.partBytes(plugin.fields.length)) await sendPart();
       }),
     stage: () =>
       orAbort(async () => {
         // Without rows too: the encoder says how the schema looks in Parquet.
         if (gathering.bytes() > 0 || !gathering.wasTaken()) await sendPart();
         await pipeline.drain();
-        const summary = await finishFile(staging, folder, footerOf(request, staging, stored, assembly));
+        const summary = await finishFile(staging, footerOf(request, staging, stored, assembly));
         state = "staged";
         await release();
         return { ...describe(request, folder, staging, stored), rowsWritten: assembly.rows(), ...summary };
@@ -104,17 +104,11 @@ function footerOf(request: OpenRequest, { name }: StagingFile, { kept }: StoredS
 }
 
 /** Ends the file, makes it and its folders' entries durable, and counts what is on disk. */
-async function finishFile(
-  staging: StagingFile,
-  folder: string,
-  footer: Uint8Array,
-): Promise<Pick<StagedOutput, "rowsReadBack" | "sizeBytes">> {
+async function finishFile(staging: StagingFile, footer: Uint8Array): Promise<Pick<StagedOutput, "rowsReadBack" | "sizeBytes">> {
   await appendTo(staging, footer);
   return onFiles(`${staging.path} can't be made durable`, async () => {
     await staging.handle.sync();
-    let top = folder;
-    for (let level = 0; level < staging.madeLevels; level++) top = dirname(top);
-    await syncFolders(dirname(staging.path), top);
+    await syncFolders(dirname(staging.path), staging.oldFolder);
     const { rows, sizeBytes } = await readSummary(staging.handle, staging.path);
     return { rowsReadBack: rows, sizeBytes };
   });
@@ -123,7 +117,7 @@ async function finishFile(
 function describe(
   request: OpenRequest,
   folder: string,
-  { name, madeLevels }: StagingFile,
+  { name }: StagingFile,
   { kept }: StoredSchema,
 ): Omit<StagedOutput, "rowsWritten" | "rowsReadBack" | "sizeBytes"> {
   const target = targetName(request, folder);
@@ -132,7 +126,7 @@ function describe(
     mode: request.mode,
     output: request.output,
     columns: kept.fields.map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
-    staged: { name, target, result: resultOf(request), madeLevels },
+    staged: { name, target, result: resultOf(request) },
     target: join(folder, target),
   };
 }

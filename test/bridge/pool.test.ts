@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { createPluginPool } from "../../bridge/pool.ts";
 import { testTools } from "../support/tools.ts";
+import { makeBareEnvironment } from "./bare-environment.ts";
 import { descendantsOf, isAlive, processesNamed } from "./processes.ts";
 import { createRunner, pluginPath, rowsOf, silent } from "./run-plugin.ts";
 
@@ -43,7 +44,7 @@ test("what a handler throws ends the plugin and is thrown", async () => {
   await expect(run).rejects.toBe(broken);
 });
 
-test("a slow handler holds the plugin back, and its time is not the plugin's", async () => {
+test("a slow handler holds the plugin back", async () => {
   const source = [
     "import time, pyarrow as pa",
     "class Handler:",
@@ -51,29 +52,28 @@ test("a slow handler holds the plugin back, and its time is not the plugin's", a
     "        for _ in range(10):",
     "            yield pa.table({'made': [time.time() * 1000] * 60_000, 'text': ['x' * 50] * 60_000})",
   ].join("\n");
-  const made: number[] = [];
+  const madeAt: number[] = [];
   let released = 0;
-  const hold = new Promise<void>((resolve) => setTimeout(resolve, 1500));
+  const hold = new Promise<void>((resolve) => setTimeout(resolve, 500));
   await runner.run({
     source,
-    limits: { seconds: 1 },
     handlers: {
       message: async (_output, message) => {
-        if (made.length === 0) await hold;
+        if (madeAt.length === 0) await hold;
         released ||= Date.now();
-        made.push(message.rows);
-        if (made.length === 10) expect(lastMade(message.bytes)).toBeGreaterThan(released);
+        madeAt.push(firstValue(message.bytes));
       },
     },
   });
-  expect(made).toHaveLength(10);
-
-  /** The first column's values lie before the texts; all are the same. */
-  function lastMade(bytes: Uint8Array): number {
-    const view = new DataView(bytes.buffer, bytes.byteOffset);
-    return view.getFloat64(8 + view.getInt32(4, true), true);
-  }
+  expect(madeAt).toHaveLength(10);
+  expect(madeAt.at(-1)).toBeGreaterThan(released);
 });
+
+/** Of a batch whose first column holds numbers and no nulls, so that its body begins with them. */
+function firstValue(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getFloat64(8 + view.getInt32(4, true), true);
+}
 
 test("a parent that is killed: the run fails as transient, the next one works", async () => {
   const failing = runner.fail({ plugin: "sleeps_by_name" });
@@ -86,9 +86,28 @@ test("a parent that is killed: the run fails as transient, the next one works", 
   expect((await runner.run({ plugin: "no_sdk" })).outputs).toEqual([{ output: "output", rowsSent: 2 }]);
 });
 
-test("imports that end the parent are the job's failure", async () => {
-  const failure = await runner.fail({ source: "import os\nfrom ctypes import string_at\nimport __main__\nclass Handler: pass\n" });
-  expect(failure.code).toBe("PLUGIN_NO_HANDLER");
+test("an import that ends the parent is the job's failure", async () => {
+  const environment = makeBareEnvironment();
+  try {
+    writeFileSync(join(environment.packages, "ender.py"), "import os\nos._exit(9)\n");
+    const source = "import ender\nclass Handler:\n    def execute(self, file_path):\n        pass\n";
+    const failure = await runner.fail({ source, python: environment.python });
+    expect(failure).toMatchObject({ code: "PLUGIN_EXITED", data: { status: 9 } });
+  } finally {
+    environment.remove();
+  }
+});
+
+test("a parent that does not obey is ended itself", async () => {
+  const controller = new AbortController();
+  const run = runner.run({ plugin: "sleeps_by_name", signal: controller.signal });
+  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+  const sleepers = processesNamed("cf-sleeper");
+  const above = descendantsOf(process.pid).filter((pid) => descendantsOf(pid).some((below) => sleepers.includes(below)));
+  for (const pid of above.filter((one) => !sleepers.includes(one))) process.kill(pid, "SIGSTOP");
+  controller.abort(new Error("stopped"));
+  await expect(run).rejects.toThrow("stopped");
+  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toEqual([]), waiting);
 });
 
 test("idle parents above the most are ended", async () => {
@@ -98,7 +117,7 @@ test("idle parents above the most are ended", async () => {
   try {
     for (const name of ["no_sdk", "old_sdk", "several_outputs"]) await pool.run(requestFor(name, folder), handlers);
     const added = () => descendantsOf(process.pid).filter((pid) => !before.includes(pid));
-    await vi.waitFor(() => expect(added()).toHaveLength(3), waiting);
+    await vi.waitFor(() => expect(added().length).toBeLessThanOrEqual(3), waiting);
     await pool.close();
     expect(added()).toEqual([]);
     expect(readdirSync(folder).filter((name) => name.startsWith(".parent"))).toEqual([]);
@@ -143,8 +162,8 @@ test("when Node is killed, every process of its plugins ends", async () => {
   try {
     await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
     const started = descendantsOf(holder.pid ?? 0);
-    // Launcher, keeper, parent, guard and the plugin's two.
-    expect(started).toHaveLength(6);
+    // The launcher, the warm parent, the guard and the plugin's two; where there are namespaces, the parent's keeper.
+    expect(started.length).toBeGreaterThanOrEqual(5);
     holder.kill("SIGKILL");
     await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), waiting);
   } finally {

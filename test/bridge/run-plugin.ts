@@ -49,12 +49,12 @@ export function createRunner(options: { readonly maxParents?: number } = {}): Ru
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function run(run: Run): Promise<Collected> {
+  async function run(asked: Run): Promise<Collected> {
     runs += 1;
-    const name = run.plugin ?? "inline";
-    const sourceCode = run.source ?? readFileSync(pluginPath(name), "utf8");
-    const inputPath = run.inputPath ?? join(folder, `input-${runs}.txt`);
-    if (run.inputPath === undefined) writeFileSync(inputPath, run.input ?? "a,b\n1,x\n2,y\n");
+    const name = asked.plugin ?? "inline";
+    const sourceCode = asked.source ?? readFileSync(pluginPath(name), "utf8");
+    const inputPath = asked.inputPath ?? join(folder, `input-${runs}.txt`);
+    if (asked.inputPath === undefined) writeFileSync(inputPath, asked.input ?? "a,b\n1,x\n2,y\n");
     const messages = new Map<string, ArrowMessage[]>();
     const report = await pool.run(
       {
@@ -67,20 +67,20 @@ export function createRunner(options: { readonly maxParents?: number } = {}): Ru
           sourceCode,
           defaultOutput: "output",
         },
-        python: run.python ?? testTools().environmentPython,
+        python: asked.python ?? testTools().environmentPython,
         inputPath,
         scratchDir: join(folder, `scratch-${runs}`),
-        limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024, ...run.limits },
-        signal: run.signal ?? new AbortController().signal,
+        limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024, ...asked.limits },
+        signal: asked.signal ?? new AbortController().signal,
       },
       {
         open: async (output, schema) => {
-          messages.set(output, [schema]);
-          await run.handlers?.open?.(output, schema);
+          messages.set(output, [copy(schema)]);
+          await asked.handlers?.open?.(output, schema);
         },
         message: async (output, message) => {
-          if (run.handlers?.message === undefined) messages.get(output)?.push(message);
-          else await run.handlers.message(output, message);
+          if (asked.handlers?.message === undefined) messages.get(output)?.push(copy(message));
+          else await asked.handlers.message(output, message);
         },
       },
     );
@@ -97,6 +97,10 @@ export function createRunner(options: { readonly maxParents?: number } = {}): Ru
   }
 
   return { pool, folder, run, fail };
+}
+
+function copy(message: ArrowMessage): ArrowMessage {
+  return { ...message, bytes: message.bytes.slice() };
 }
 
 export function pluginPath(name: string): string {

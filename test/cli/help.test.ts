@@ -21,7 +21,8 @@ describe("help", () => {
 
   test.each(verbs)("of everything that $name does has an example", async (verb) => {
     const { createCommand } = await verb.load();
-    for (const command of leavesOf(createCommand({} as Shell))) expect(helpOf(command), command.name()).toMatch(/\nExamples?:\n {2}(casparian|psql)/);
+    for (const command of leavesOf(createCommand({} as Shell)))
+      expect(helpOf(command), command.name()).toMatch(/\nExamples?:\n {2}(casparian|psql)/);
   });
 
   test("is found by `help VERB` as well", async () => {

@@ -11,16 +11,23 @@ const home = await mkdtemp(join(tmpdir(), "casparian-program-"));
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 /** Makes the first process believe that it is an old Node; the one that it starts is not told so. */
-const asOldNode = ["--import", `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.11.0"}})`];
+const asOldNode = [
+  "--import",
+  `data:text/javascript,Object.defineProperty(process,"versions",{value:{...process.versions,node:"20.11.0"}})`,
+];
 
 test("an older Node hands over to the one that comes along, with output and exit code", async () => {
-  const run = (...args: readonly string[]) => execa(process.execPath, [...asOldNode, join(root, "bin/casparian.js"), ...args], { reject: false });
+  const run = (...args: readonly string[]) =>
+    execa(process.execPath, [...asOldNode, join(root, "bin/casparian.js"), ...args], { reject: false });
   expect(await run("--version")).toMatchObject({ exitCode: 0, stdout: "0.1.0" });
   expect(await run("nonsense")).toMatchObject({ exitCode: 2, stdout: "" });
 });
 
 test("an older Node hands signals over, and ends as its successor ends", async () => {
-  const child = execa(process.execPath, [...asOldNode, join(root, "bin/casparian.js"), "sql", "@-", "--debug"], { reject: false, cwd: home });
+  const child = execa(process.execPath, [...asOldNode, join(root, "bin/casparian.js"), "sql", "@-", "--debug"], {
+    reject: false,
+    cwd: home,
+  });
   const children = async (): Promise<readonly string[]> => {
     const { stdout } = await execa("ps", ["-o", "pid=", "--ppid", String(child.pid)], { reject: false });
     return stdout.split("\n").filter((line) => line.trim() !== "");
@@ -43,9 +50,13 @@ test("`npx casparian` in a clone runs the clone's own program, without a downloa
 });
 
 test("a reader that has seen enough is no error", async () => {
-  const { exitCode, stdout, stderr } = await execa("sh", ["-c", `"$0" "$1" help | head -1; echo "status $?"`, process.execPath, join(root, "bin/casparian.js")], {
-    reject: false,
-  });
+  const { exitCode, stdout, stderr } = await execa(
+    "sh",
+    ["-c", `"$0" "$1" help | head -1; echo "status $?"`, process.execPath, join(root, "bin/casparian.js")],
+    {
+      reject: false,
+    },
+  );
   expect({ exitCode, stdout, stderr }).toEqual({ exitCode: 0, stdout: "Usage: casparian [options] [command]\nstatus 0", stderr: "" });
 });
 

@@ -26,7 +26,10 @@ describe("a folder that nobody has used yet", () => {
     expect((await casparian("source", "list")).stdout).toContain("casparian source add NAME PATH");
     expect((await casparian("plugin", "list")).stdout).toContain("casparian plugin publish FILE");
     expect((await casparian("jobs", "list")).stdout).toContain("casparian doctor");
-    expect(await casparian("scan")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("casparian source add NAME PATH") as string });
+    expect(await casparian("scan")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("casparian source add NAME PATH") as string,
+    });
   });
 });
 
@@ -52,7 +55,10 @@ describe("sources", () => {
   test("are refused where they can't be meant", async () => {
     await writeFile(join(home, "file.txt"), "");
     const other = await casparian("source", "add", "inbox", "inbox/vendor");
-    expect(other).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(`source inbox is another folder: ${join(home, "inbox")}`) as string });
+    expect(other).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining(`source inbox is another folder: ${join(home, "inbox")}`) as string,
+    });
     expect((await casparian("source", "add", "x", "missing")).stderr).toContain("there is no folder");
     expect((await casparian("source", "add", "x", "file.txt")).stderr).toContain("is not a folder");
     expect((await casparian("source", "add", "a b", "inbox")).stderr).toContain("can't be the name of a source");
@@ -82,35 +88,54 @@ describe("rules and topics", () => {
   test("need a plugin that is published, and suggest the one that was meant", async () => {
     expect((await casparian("rule", "add", "*.csv", "clean")).stderr).toContain("casparian plugin publish FILE");
     await record.plugin("clean", "1");
-    expect(await casparian("rule", "add", "*.csv", "claen")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("Did you mean clean?") as string });
+    expect(await casparian("rule", "add", "*.csv", "claen")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("Did you mean clean?") as string,
+    });
   });
 
   test("are added once, changed, explained, disabled and removed", async () => {
     const added = await casparian.json<{ rule: { ruleId: string } }>("rule", "add", "*.csv", "clean", "--source", "inbox");
     expect(added).toMatchObject({ outcome: "added", rule: { pattern: "*.csv", pluginName: "clean", source: "inbox", priority: 0 } });
     expect(await casparian.json("rule", "add", "*.csv", "clean", "--source", "inbox")).toMatchObject({ outcome: "unchanged" });
-    expect(await casparian.json("rule", "add", "*.csv", "clean", "--source", "inbox", "--priority", "-3")).toMatchObject({ outcome: "changed" });
+    expect(await casparian.json("rule", "add", "*.csv", "clean", "--source", "inbox", "--priority", "-3")).toMatchObject({
+      outcome: "changed",
+    });
     expect((await casparian("rule", "add", " ", "clean")).stderr).toContain("is not a pattern");
 
     const { stdout } = await casparian("rule", "test", "inbox/vendor/A.CSV");
     expect(stdout).toContain("No plugin takes inbox/vendor/A.CSV");
     const tested = await casparian.json<{ plugins: unknown[]; rules: { reason: string }[] }>("rule", "test", "a.CSV", "--source", "inbox");
-    expect(tested).toMatchObject({ path: "a.CSV", source: "inbox", plugins: [], rules: [{ matches: false, reason: "letter case differs, and it counts" }] });
+    expect(tested).toMatchObject({
+      path: "a.CSV",
+      source: "inbox",
+      plugins: [],
+      rules: [{ matches: false, reason: "letter case differs, and it counts" }],
+    });
     await writeFile(join(home, "inbox/vendor/b.csv"), "");
     expect((await casparian("rule", "test", "inbox/vendor/b.csv")).stdout).toContain("vendor/b.csv of source inbox goes to clean 1");
 
     const id = added.rule.ruleId;
     expect((await casparian("rule", "disable", id)).stdout).toContain(`Disabled rule ${id}`);
-    expect((await casparian.json<{ rules: { reason: string }[] }>("rule", "test", "b.csv", "--source", "inbox")).rules[0]!.reason).toBe("the rule is disabled");
+    expect((await casparian.json<{ rules: { reason: string }[] }>("rule", "test", "b.csv", "--source", "inbox")).rules[0]!.reason).toBe(
+      "the rule is disabled",
+    );
     expect((await casparian("rule", "enable", id)).exitCode).toBe(0);
     expect((await casparian("rule", "remove", id)).exitCode).toBe(0);
-    expect(await casparian("rule", "remove", id)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("casparian rule list") as string });
+    expect(await casparian("rule", "remove", id)).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("casparian rule list") as string,
+    });
   });
 
   test("a topic has a sink that is known", async () => {
     expect(await casparian.json("topic", "set", "clean", "output", "parquet://./lake")).toMatchObject({ changed: ["output"] });
-    expect(await casparian.json("topic", "set", "clean", '{"output": {"uri": "parquet://./lake", "mode": "append"}}')).toMatchObject({ changed: [] });
-    expect(await casparian.json("topic", "list")).toEqual([{ plugin: "clean", output: "output", uri: "parquet://./lake", mode: "append", configured: true }]);
+    expect(await casparian.json("topic", "set", "clean", '{"output": {"uri": "parquet://./lake", "mode": "append"}}')).toMatchObject({
+      changed: [],
+    });
+    expect(await casparian.json("topic", "list")).toEqual([
+      { plugin: "clean", output: "output", uri: "parquet://./lake", mode: "append", configured: true },
+    ]);
     const wrong = await casparian("topic", "set", "clean", "output", "parqet://./lake");
     expect(wrong).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no sink is known for parqet://") as string });
     expect((await casparian("topic", "set", "clean", "output", "./lake")).exitCode).not.toBe(0);
@@ -141,7 +166,8 @@ describe("jobs, files, versions and lineage", () => {
   });
 
   test("jobs are listed newest first, and found by state, plugin, source and path", async () => {
-    const ids = async (...args: readonly string[]) => (await casparian.json<{ id: string }[]>("jobs", "list", ...args)).map((job) => job.id);
+    const ids = async (...args: readonly string[]) =>
+      (await casparian.json<{ id: string }[]>("jobs", "list", ...args)).map((job) => job.id);
     expect(await ids()).toEqual([failed, completed]);
     expect(await ids("--state", "failed")).toEqual([failed]);
     expect(await ids("--state", "failed,completed", "--plugin", "clean", "--source", "inbox")).toEqual([failed, completed]);
@@ -163,17 +189,26 @@ describe("jobs, files, versions and lineage", () => {
       attempts: [{ attempt: 1, outcome: "COMMITTED", worker: "test:1", peakMemoryBytes: 50_000_000 }],
       outputs: [{ output: "output", rowsSent: 1204, rowsReadBack: 1204, target }],
     });
-    expect(await casparian("jobs", "show", "999")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("there is no job 999") as string });
+    expect(await casparian("jobs", "show", "999")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("there is no job 999") as string,
+    });
     expect((await casparian("jobs", "show", "seventeen")).exitCode).toBe(2);
   });
 
   test("what a plugin wrote is printed by stream and attempt", async () => {
-    expect((await casparian("jobs", "logs", failed)).stdout).toBe("stdout    reading\ntraceback Traceback…\ntraceback ValueError: bad line");
+    expect((await casparian("jobs", "logs", failed)).stdout).toBe(
+      "stdout    reading\ntraceback Traceback…\ntraceback ValueError: bad line",
+    );
     expect((await casparian("jobs", "logs", failed, "--stream", "stdout")).stdout).toBe("reading");
     expect(await casparian.json("jobs", "logs", failed, "--attempt", "1")).toMatchObject([{ stream: "stdout" }, { stream: "traceback" }]);
     expect((await casparian("jobs", "logs", failed, "--attempt", "2")).stderr).toContain("has no attempt 2");
     expect((await casparian("jobs", "logs", failed, "--stream", "stdin")).stderr).toContain("Streams: stdout");
-    expect(await casparian("jobs", "logs", completed)).toMatchObject({ exitCode: 0, stdout: "", stderr: `Job ${completed} has written nothing` });
+    expect(await casparian("jobs", "logs", completed)).toMatchObject({
+      exitCode: 0,
+      stdout: "",
+      stderr: `Job ${completed} has written nothing`,
+    });
   });
 
   test("files are listed with what became of them, and those without a rule", async () => {
@@ -214,7 +249,8 @@ describe("jobs, files, versions and lineage", () => {
     expect(await casparian.json("lineage", "--row", ...row)).toMatchObject(first);
     expect(await casparian.json("lineage", "--row", `source_hash=${sha256("first")}`)).toMatchObject(first);
     const { stdout } = await casparian("lineage", "--job", completed);
-    for (const fact of [`sha256 ${sha256("first")}`, "clean@1, artifact", "output  1,204 rows (append)", target]) expect(stdout).toContain(fact);
+    for (const fact of [`sha256 ${sha256("first")}`, "clean@1, artifact", "output  1,204 rows (append)", target])
+      expect(stdout).toContain(fact);
   });
 
   test("lineage says what contradicts the record, and what is not on it", async () => {
@@ -248,15 +284,33 @@ describe("jobs, files, versions and lineage", () => {
   test("a running job can't be cancelled without the one who runs it", async () => {
     await casparian("jobs", "retry", failed);
     await db.query("update cf_processing_job set state = 'RUNNING', attempt = attempt + 1 where id = $1", [failed]);
-    expect(await casparian("jobs", "cancel", failed)).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("casparian start") as string });
+    expect(await casparian("jobs", "cancel", failed)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("casparian start") as string,
+    });
   });
 });
 
 test("every change is in the audit trail, with who and what", async () => {
-  const trail = await casparian.json<{ actor: string; action: string; subject: string }[]>("sql", "select actor, action, subject from cf_audit order by id");
+  const trail = await casparian.json<{ actor: string; action: string; subject: string }[]>(
+    "sql",
+    "select actor, action, subject from cf_audit order by id",
+  );
   expect(trail.every(({ actor }) => /^\S+@\S+$/.test(actor))).toBe(true);
   expect(trail.map(({ action }) => action)).toEqual(
-    expect.arrayContaining(["source.add", "source.change", "source.pause", "source.remove", "rule.add", "rule.change", "rule.disable", "rule.remove", "topic.set", "job.retry", "job.cancel"]),
+    expect.arrayContaining([
+      "source.add",
+      "source.change",
+      "source.pause",
+      "source.remove",
+      "rule.add",
+      "rule.change",
+      "rule.disable",
+      "rule.remove",
+      "topic.set",
+      "job.retry",
+      "job.cancel",
+    ]),
   );
   expect(trail.filter(({ action }) => action === "source.add").map(({ subject }) => subject)).toEqual(["inbox", "vendor", "home"]);
 });
@@ -274,4 +328,18 @@ test("status has the addresses, the counts and who runs", async () => {
   const { stdout } = await casparian("status");
   expect(stdout).toContain("1 RUNNING, 1 COMPLETED");
   expect(stdout).not.toContain(new URL(url).password);
+});
+
+test("the doctor says what is wrong as text and as one document, and exits with 1", async () => {
+  const text = await casparian("doctor");
+  expect(text.exitCode).toBe(1);
+  expect(text.stdout).toMatch(/^error +jobs +0 jobs are queued, 1 were begun .* and no worker runs\n +→ casparian start$/m);
+  const document = await casparian("doctor", "--json");
+  expect(document).toMatchObject({ exitCode: 1, stderr: "" });
+  expect(JSON.parse(document.stdout)).toMatchObject({
+    healthy: false,
+    diagnoses: expect.arrayContaining([
+      expect.objectContaining({ subject: "jobs", severity: "error", hint: "casparian start" }),
+    ]) as unknown,
+  });
 });

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { commandOn, failureOf, runCommand } from "../support/command.ts";
 import { fillRecord, sha256 } from "../support/record.ts";
@@ -72,7 +72,16 @@ describe("results", () => {
     const values = `select 9007199254740993::int8 as big, 1.10::numeric as exact, 'NaN'::float8 as nan, true as yes, '{"a": [1]}'::jsonb as doc,
       timestamptz '2026-11-21 12:00:00.123456+01' as at, 1 as same, 2 as same`;
     expect(await casparian.json("sql", values)).toEqual([
-      { big: "9007199254740993", exact: "1.10", nan: "NaN", yes: true, doc: { a: [1] }, at: "2026-11-21T11:00:00.123456Z", same: 1, same_2: 2 },
+      {
+        big: "9007199254740993",
+        exact: "1.10",
+        nan: "NaN",
+        yes: true,
+        doc: { a: [1] },
+        at: "2026-11-21T11:00:00.123456Z",
+        same: 1,
+        same_2: 2,
+      },
     ]);
   });
 
@@ -87,12 +96,31 @@ describe("results", () => {
   test("may be cut off by their reader", async () => {
     const program = join(import.meta.dirname, "../../bin/casparian.js");
     const statement = "select n, repeat('x', 100) as text from generate_series(1, 200000) n";
-    const result = await execa("sh", ["-c", `"$0" "$@" | head -2; echo done`, process.execPath, program, "--database", url, "sql", statement, "--csv"], {
-      cwd: home,
-      reject: false,
-    });
+    const result = await execa(
+      "sh",
+      ["-c", `"$0" "$@" | head -2; echo done`, process.execPath, program, "--database", url, "sql", statement, "--csv"],
+      {
+        cwd: home,
+        reject: false,
+      },
+    );
     expect(result).toMatchObject({ exitCode: 0, stderr: "", stdout: `n,text\n1,${"x".repeat(100)}\ndone` });
   });
+});
+
+test("a statement that is interrupted stops in the server as well", async () => {
+  const program = join(import.meta.dirname, "../../bin/casparian.js");
+  const child = execa(process.execPath, [program, "--database", url, "sql", "select pg_sleep(300)"], { cwd: home, reject: false });
+  const sleeping = async () =>
+    (
+      await db.query(
+        "select from pg_stat_activity where datname = current_database() and state = 'active' and query = 'select pg_sleep(300)'",
+      )
+    ).rowCount;
+  await vi.waitFor(async () => expect(await sleeping()).toBe(1), 20_000);
+  child.kill("SIGINT");
+  expect(await child).toMatchObject({ exitCode: 130, stdout: "", stderr: "" });
+  expect(await sleeping()).toBe(0);
 });
 
 describe("what is refused", () => {
@@ -109,11 +137,16 @@ describe("what is refused", () => {
     const result = await casparian("sql", statement, "--json");
     expect(result).toMatchObject({ exitCode: 1, stdout: "" });
     expect(["SQL_REFUSED", "SQL_FAILED"]).toContain(failureOf(result).code);
-    expect((await db.query("select (select count(*) from cf_outbox) as outbox, (select count(*) from cf_audit) as audit")).rows).toEqual(before.rows);
+    expect((await db.query("select (select count(*) from cf_outbox) as outbox, (select count(*) from cf_audit) as audit")).rows).toEqual(
+      before.rows,
+    );
   });
 
   test("several statements, none, and copy", async () => {
-    expect(await casparian("sql", "select 1; select 2")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("one statement at a time") as string });
+    expect(await casparian("sql", "select 1; select 2")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("one statement at a time") as string,
+    });
     expect((await casparian("sql", "commit; delete from cf_outbox")).exitCode).toBe(2);
     expect(await casparian("sql", " -- nothing")).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("no statement") as string });
     expect((await casparian("sql", "copy cf_outbox to stdout")).exitCode).toBe(2);

@@ -20,7 +20,9 @@ describe("a table", () => {
       { path: "a.csv", size: "5" },
       { path: "longer/name.csv", size: "1,204" },
     ];
-    expect(renderTable(terminal(Infinity), columns, rows)).toBe(["PATH              SIZE", "a.csv                5", "longer/name.csv  1,204"].join("\n"));
+    expect(renderTable(terminal(Infinity), columns, rows)).toBe(
+      ["PATH              SIZE", "a.csv                5", "longer/name.csv  1,204"].join("\n"),
+    );
   });
 
   test("fits the terminal by leaving out the middle of paths", () => {

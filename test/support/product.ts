@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { execa, type ResultPromise } from "execa";
@@ -118,7 +118,7 @@ async function startProduct(product: Product, child: RunningCommand): Promise<Ru
   };
 }
 
-/** Processes that have the folder in their command line or their environment: everything that the product started for it. */
+/** Processes that have the folder in their command line or environment, or work in it: everything that the product started for it. */
 export async function processesOf(home: string): Promise<readonly number[]> {
   const pids = (await readdir("/proc")).map(Number).filter((pid) => pid > 0 && pid !== process.pid);
   const found = await Promise.all(pids.map(async (pid) => ((await tellsOf(pid)).includes(home) ? [pid] : [])));
@@ -127,7 +127,7 @@ export async function processesOf(home: string): Promise<readonly number[]> {
 
 async function tellsOf(pid: number): Promise<string> {
   const parts = ["cmdline", "environ"].map((part) => readFile(`/proc/${pid}/${part}`, "utf8").catch(() => ""));
-  return (await Promise.all(parts)).join("\n");
+  return (await Promise.all([...parts, readlink(`/proc/${pid}/cwd`).catch(() => "")])).join("\n");
 }
 
 async function describeProcesses(pids: readonly number[]): Promise<string> {

@@ -1,8 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, renameSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { bundleWorkflowCode, DefaultLogger, NativeConnection, Runtime, Worker } from "@temporalio/worker";
+import { NativeConnection, Worker } from "@temporalio/worker";
 import { Client } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createDispatcher } from "../../activities/dispatch.ts";
@@ -14,8 +13,10 @@ import { scanWorkflowId, signals, taskQueue } from "../../workflows/names.ts";
 import type { ScanSourceProgress, ScanSourceResult } from "../../workflows/scan-source.ts";
 import { openField, recordingLog, removeTemporaryFolders } from "../scout/fixture.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import "../support/quiet-temporal.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testTools } from "../support/tools.ts";
+import { testWorkflowBundle } from "../support/workflow-bundle.ts";
 
 let database: TestDatabase;
 let temporal: TestTemporal;
@@ -24,8 +25,6 @@ let connection: NativeConnection;
 let worker: Worker;
 let running: Promise<void>;
 beforeAll(async () => {
-  // Failing workflows are what some tests are about.
-  Runtime.install({ logger: new DefaultLogger("ERROR") });
   [database, temporal] = await Promise.all([testDatabase(), testTemporal()]);
   threads = createScoutThreads(2);
   connection = await NativeConnection.connect({ address: temporal.address });
@@ -35,12 +34,9 @@ beforeAll(async () => {
     connection,
     namespace: temporal.namespace,
     taskQueue,
-    workflowBundle: await bundleWorkflowCode({
-      workflowsPath: fileURLToPath(new URL("../../workflows/index.ts", import.meta.url)),
-      logger: new DefaultLogger("ERROR"),
-    }),
+    workflowBundle: { codePath: await testWorkflowBundle() },
     activities: {
-      ...createScanActivities({ db: database.db, log: recordingLog(), dispatch: () => dispatcher.dispatch(), threads }),
+      ...createScanActivities({ db: database.db, log: recordingLog(), dispatch: dispatcher.dispatch, threads }),
       // What comes after the dispatch is other tests' matter.
       planJobs: async ({ fileVersionId }: { fileVersionId: string }) => {
         await takeOutboxRow(database.db, fileVersionId);

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from casparian_flow import sdk
 
-from . import channel, descriptors, logs, report, sandbox
+from . import channel, descriptors, logs, namespaces, report, sandbox
 from .fault import Fault
 from .outputs import Outputs
 from .plugin import Plugin
@@ -47,7 +47,9 @@ def _settle(charge: "Charge", walls: sandbox.Walls) -> None:
     nowhere = os.open("/dev/null", os.O_RDONLY)
     for descriptor, number in ((nowhere, 0), (streams["o"], 1), (streams["e"], 2)):
         os.dup2(descriptor, number)
-    descriptors.keep_open({streams["d"], streams["l"]})
+    descriptors.keep_open({streams["d"], streams["l"], *(place.descriptor for place in walls.shared)})
+    # The filter on system calls keeps the plugin from taking this back.
+    namespaces.die_with_parent()
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,7 +69,7 @@ def _new_random_numbers() -> None:
     """Forks of one process would all draw the same; Python's own `random` sees to it by itself."""
     numpy_random = sys.modules.get("numpy.random")
     if numpy_random is not None:
-        numpy_random.seed()
+        numpy_random.seed(int.from_bytes(os.urandom(4), "little"))
 
 
 def _process(charge: "Charge", plugin: Plugin, sent: channel.Channel) -> int:

@@ -36,7 +36,7 @@ def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
         signal.set_wakeup_fd(-1)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         os.setsid()
-        descriptors.keep_open({*charge.streams.values(), charge.report})
+        descriptors.keep_open({*charge.streams.values(), charge.report, *(place.descriptor for place in walls.shared)})
         _take_responsibility(walls)
         process = os.fork()
         if process == 0:
@@ -53,7 +53,8 @@ def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
 
 def _take_responsibility(walls: sandbox.Walls) -> None:
     if not walls.pid_namespace:
-        namespaces.die_with_parent()
+        # Not by SIGKILL: it has a tree to end first.
+        namespaces.die_with_parent(signal.SIGTERM)
         with contextlib.suppress(OSError):
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 

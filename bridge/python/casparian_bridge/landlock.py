@@ -6,7 +6,9 @@ Best effort by ABI version, which only ever adds rights: 1 files, 2 renames acro
 
 import ctypes
 import os
+import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from . import kernel
 
@@ -14,6 +16,7 @@ _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE, _IOCTL_DEVICE = 1 << 14, 1 << 15
+_EVERYTHING = (1 << 16) - 1
 _READ = _EXECUTE | _READ_FILE | _READ_DIR
 _ON_A_FILE = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEVICE
 
@@ -35,29 +38,45 @@ def abi() -> int:
         return 0
 
 
-def restrict(read: Iterable[str], write: Iterable[str], devices: Iterable[str], version: int) -> None:
-    """From here on only files at or below `read` can be read or executed, and all can be done below `write`. No TCP, and no signals and
-    abstract sockets to processes outside. Paths that don't exist are passed over. Needs no_new_privs."""
-    rights = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}.get(version, (1 << 16) - 1)
+@dataclass(frozen=True)
+class Place:
+    """A file or folder, held open without reading it, and what may be done at and below it."""
+
+    descriptor: int
+    access: int
+
+
+def open_places(read: Iterable[str], write: Iterable[str] = (), devices: Iterable[str] = ()) -> list[Place]:
+    """Paths that don't exist are passed over. Forks inherit the places."""
+    kinds = ((read, _READ), (write, _EVERYTHING), (devices, _READ_FILE | _ON_A_FILE & ~_EXECUTE))
+    opened = (_open(path, access) for paths, access in kinds for path in paths)
+    return [place for place in opened if place is not None]
+
+
+def close_places(places: Iterable[Place]) -> None:
+    for place in places:
+        os.close(place.descriptor)
+
+
+def restrict(places: Iterable[Place], version: int) -> None:
+    """From here on no other files can be used. No TCP, and no signals and abstract sockets to processes outside. Needs no_new_privs."""
+    rights = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}.get(version, _EVERYTHING)
     rules = _Ruleset(rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = kernel.syscall(_CREATE_RULESET, ctypes.byref(rules), size, 0)
     try:
-        for paths, access in ((read, _READ), (write, rights), (devices, _READ_FILE | _ON_A_FILE & ~_EXECUTE)):
-            for path in paths:
-                _allow(ruleset, path, access & rights)
+        for place in places:
+            beneath = _PathBeneath(place.access & rights, place.descriptor)
+            kernel.syscall(_ADD_RULE, ruleset, 1, ctypes.byref(beneath), 0)
         kernel.syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)
 
 
-def _allow(ruleset: int, path: str, access: int) -> None:
+def _open(path: str, access: int) -> Place | None:
     try:
-        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
-        return
-    try:
-        allowed = access if os.path.isdir(path) else access & _ON_A_FILE
-        kernel.syscall(_ADD_RULE, ruleset, 1, ctypes.byref(_PathBeneath(allowed, place)), 0)
-    finally:
-        os.close(place)
+        return None
+    is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+    return Place(descriptor, access if is_folder else access & _ON_A_FILE)

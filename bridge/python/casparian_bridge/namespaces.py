@@ -40,9 +40,10 @@ def enter(close_in_others: list[int]) -> int:
     return entered
 
 
-def die_with_parent() -> None:
+def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
+    """The kernel sends the signal when the parent has ended, however that happens."""
     with contextlib.suppress(OSError):
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, by)
 
 
 def _unshare() -> int:

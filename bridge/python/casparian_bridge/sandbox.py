@@ -33,6 +33,8 @@ class Walls:
     network_namespace: bool
     landlock: int
     seccomp: bool
+    # Opened once: libraries and devices, which every plugin's process may use.
+    shared: tuple[landlock.Place, ...] = ()
 
     def lacking(self) -> list[str]:
         """What is missing and what follows, one sentence each."""
@@ -54,18 +56,22 @@ class Walls:
 
 def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
     """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in."""
+    version = landlock.abi()
     walls = Walls(
         user_namespace=bool(entered & kernel.CLONE_NEWUSER),
         pid_namespace=bool(entered & kernel.CLONE_NEWPID),
         network_namespace=bool(entered & kernel.CLONE_NEWNET),
-        landlock=landlock.abi(),
+        landlock=version,
         seccomp=seccomp.supported(),
+        shared=tuple(landlock.open_places(_libraries(), devices=_DEVICES)) if version > 0 else (),
     )
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if walls.landlock > 0:
         # /proc is for the guard, which counts the memory of what it guards. Landlock itself keeps other processes' secrets in it shut.
-        landlock.restrict([*libraries(), *read, "/proc"], write, _DEVICES, walls.landlock)
+        own = landlock.open_places([*read, "/proc"], write)
+        landlock.restrict([*walls.shared, *own], walls.landlock)
+        landlock.close_places(own)
     if walls.user_namespace:
         kernel.set_capabilities((kernel.CAP_SYS_ADMIN, kernel.CAP_DAC_READ_SEARCH))
     if walls.seccomp:
@@ -77,7 +83,9 @@ def confine_plugin(walls: Walls, input_path: str, scratch: str, memory_bytes: in
     """The second layer, for the process that runs the plugin's code. It may allocate `memory_bytes` beyond what it inherited."""
     limit_memory(memory_bytes)  # first: /proc is out of reach afterwards
     if walls.landlock > 0:
-        landlock.restrict([*libraries(), input_path], [scratch], _DEVICES, walls.landlock)
+        places = [*walls.shared, *landlock.open_places([input_path], [scratch])]
+        landlock.restrict(places, walls.landlock)
+        landlock.close_places(places)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, _FILES_MAX)
     if walls.user_namespace:
@@ -114,7 +122,7 @@ def mapped_bytes() -> int:
     raise OSError("no VmData in /proc/self/status")
 
 
-def libraries() -> list[str]:
+def _libraries() -> list[str]:
     """What any Python of this environment reads: itself, its environment, the system's libraries, time zones."""
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     paths = sysconfig.get_paths()

@@ -26,9 +26,8 @@ _INTRODUCTION_SECONDS = 5
 
 @dataclass
 class _Job:
-    """A job from its request until its guard has been waited for."""
+    """A job from its fork until its guard has reported."""
 
-    request: dict[str, Any]
     guard: int
     report: int
 
@@ -62,14 +61,17 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     woken = _wake_on_child()
     control.send({"ready": {"lacks": walls.lacking()}})
     while True:
-        ready, _, _ = select.select([control, listener, woken], [], [])
+        reports = {job.report: number for number, job in state.running.items()}
+        ready, _, _ = select.select([control, listener, woken, *reports], [], [])
         if control in ready and not _obey(state, control):
             break
         if listener in ready:
             _accept(state, listener)
+        for report in reports.keys() & ready:
+            _pass_on(state, control, reports[report])
         if woken in ready:
             os.read(woken, 4096)
-            _reap(state, control)
+            _reap()
         _start_complete(state, control)
     _end_all(state)
 
@@ -129,38 +131,28 @@ def _fork(state: _State, request: dict[str, Any], streams: dict[str, socket.sock
     try:
         child = os.fork()
         if child == 0:
-            guard.run(
-                guard.Charge(request, {use: stream.fileno() for use, stream in streams.items()}, report_write), state.plugin, state.walls
-            )
+            charge = guard.Charge(request, {use: stream.fileno() for use, stream in streams.items()}, report_write)
+            guard.run(charge, state.plugin, state.walls)
     finally:
         if state.own_namespace is not None:
             kernel.call("setns", state.own_namespace, kernel.CLONE_NEWPID)
         os.close(report_write)
-    return _Job(request, child, report_read)
+    return _Job(child, report_read)
 
 
-def _reap(state: _State, control: Control) -> None:
-    by_guard = {job.guard: number for number, job in state.running.items()}
-    for pid, status in _ended_children():
-        number = by_guard.get(pid)
-        if number is None:
-            continue
-        job = state.running.pop(number)
-        with open(job.report, "rb") as report:
-            told = report.read()
-        outcome = json.loads(told) if told else {"failed": f"the plugin's guard ended with status {status}"}
-        control.send({"exit": {"id": number, **outcome}})
+def _pass_on(state: _State, control: Control, number: int) -> None:
+    """A guard reports when nothing but itself is left of the job; its own end, some milliseconds later, is not waited for."""
+    job = state.running.pop(number)
+    told = os.read(job.report, 4096)
+    os.close(job.report)
+    outcome = json.loads(told) if told else {"failed": "the plugin's guard ended without a report"}
+    control.send({"exit": {"id": number, **outcome}})
 
 
-def _ended_children() -> list[tuple[int, int]]:
-    ended = []
+def _reap() -> None:
     with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            ended.append((pid, status))
-    return ended
+        while os.waitpid(-1, os.WNOHANG)[0] != 0:
+            pass
 
 
 def _end_all(state: _State) -> None:

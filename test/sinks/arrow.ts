@@ -1,0 +1,55 @@
+import { tableFromArrays, tableToIPC } from "apache-arrow";
+import type { ArrowMessage } from "../../domain/arrow.ts";
+import type { Lineage } from "../../domain/lineage.ts";
+import { headerKind, openMessage } from "../../sinks/parquet/arrow-message.ts";
+import { scalarIn } from "../../sinks/parquet/flatbuffer.ts";
+import type { OpenRequest } from "../../sinks/sink.ts";
+
+/** Takes an Arrow IPC stream apart, as the bridge does: the schema, then what follows. */
+export function messagesOf(stream: Uint8Array): { readonly schema: ArrowMessage; readonly messages: readonly ArrowMessage[] } {
+  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
+  const all: ArrowMessage[] = [];
+  for (let at = 0; at < stream.length && view.getInt32(at + 4, true) > 0;) {
+    const { header, end } = openMessage(stream, at);
+    const kind = (["schema", "dictionary", "batch"] as const)[headerKind(stream, at) - 1] ?? "batch";
+    all.push({ kind, rows: kind === "batch" ? Number(scalarIn(header, 0, "i64", 0)) : 0, bytes: stream.subarray(at, end) });
+    at = end;
+  }
+  const [schema, ...messages] = all;
+  if (schema === undefined) throw new Error("the stream is empty");
+  return { schema, messages };
+}
+
+/** `arrow_types.py` expects these very values. */
+export const lineage: Lineage = {
+  sourceHash: "a".repeat(64),
+  jobId: "9007199254740993",
+  fileVersionId: "12",
+  processedAt: new Date("2026-01-02T03:04:05.678Z"),
+  pluginVersion: "trades@1.2.3",
+};
+
+export function requestFor(schema: ArrowMessage, changes: Partial<OpenRequest> = {}): OpenRequest {
+  return {
+    uri: "parquet://out",
+    mode: "append",
+    output: "out",
+    jobId: lineage.jobId,
+    attempt: 1,
+    artifactHash: "b".repeat(64),
+    relPath: "in/trades.csv",
+    lineage,
+    schema,
+    ...changes,
+  };
+}
+
+/** A stream with the numbers from 0 on in the column `n`, in so many batches. */
+export function numbers(rows: number, batches = 1): Uint8Array {
+  const size = Math.ceil(rows / batches);
+  const tables = Array.from({ length: batches }, (_, batch) => {
+    const length = Math.min(size, rows - batch * size);
+    return tableFromArrays({ n: BigInt64Array.from({ length }, (_value, index) => BigInt(batch * size + index)) });
+  });
+  return tableToIPC(tables[0]!.concat(...tables.slice(1)), "stream");
+}
