@@ -26,8 +26,9 @@ export interface DispatchOptions {
 
 export interface Dispatcher {
   /**
-   * Starts the workflow of each version in the outbox, until none is left or enough are started; the next call goes on. Returns how many were
-   * started. May run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions stay in the outbox.
+   * Starts the workflow of each version in the outbox, until none is left or enough are started; the next call goes on. Returns how
+   * many were started. May run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions
+   * stay in the outbox.
    */
   readonly dispatch: (options?: DispatchOptions) => Promise<number>;
 }

@@ -3,7 +3,7 @@ import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
 import { markCommitted, markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { endAttempt, lockJob, setJobState } from "../db/job.ts";
-import { loadEnvironment } from "../db/plugin.ts";
+import { loadArtifact, loadEnvironment } from "../db/plugin.ts";
 import { transaction, type Database } from "../db/pool.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import type { JobError } from "../domain/job-error.ts";
@@ -12,7 +12,10 @@ import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { withTemporalFailures } from "./failure.ts";
 import { withHeartbeat } from "./heartbeat.ts";
+import type { Pace } from "./pace.ts";
+import { remember } from "./remember.ts";
 import { runJob, type RunOutcome } from "./run-job.ts";
+import { createTurns } from "./turns.ts";
 
 export interface JobDependencies {
   readonly db: Database;
@@ -23,6 +26,9 @@ export interface JobDependencies {
   readonly worker: string;
   readonly environmentRoot: string;
   readonly scratchRoot: string;
+  /** Plugins at once. */
+  readonly concurrency: number;
+  readonly pace: Pace;
   readonly uv: string;
   readonly interpreter: string;
   readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
@@ -30,10 +36,16 @@ export interface JobDependencies {
   readonly requestScan: (sourceName: string, relPath: string) => Promise<void>;
 }
 
+/** A workflow task lasts ten seconds; what must wait longer than this for a turn is better run outside of it. */
+const quickWaitMsMax = 3_000;
+
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
 export function createJobActivities(deps: JobDependencies) {
   const { db, sinks, log } = deps;
+  const turns = createTurns(deps.concurrency);
+  const artifactOf = remember((pluginId: string) => loadArtifact(db, pluginId));
+  const environmentOf = remember((hash: string) => loadEnvironment(db, hash));
 
   return withTemporalFailures({
     /** Builds a locked environment on this host; nothing to do where it is built. */
@@ -43,16 +55,24 @@ export function createJobActivities(deps: JobDependencies) {
       });
     },
 
-    /** Runs the job's plugin and stages what it yields. An attempt that has staged everything before is not run again. */
-    async runPlugin({ jobId }: { readonly jobId: string }): Promise<RunOutcome> {
+    /**
+     * Runs the job's plugin and stages what it yields. An attempt that has staged everything before is not run again. With `quick` it
+     * runs within a workflow task, and gives way (TransientFailure WORKER_BUSY) where it would have to wait.
+     */
+    async runPlugin({ jobId, quick }: { readonly jobId: string; readonly quick: boolean }): Promise<RunOutcome> {
       return withHeartbeat((signal, heartbeat) =>
-        runJob(jobId, {
-          ...deps,
-          signal,
-          heartbeat,
-          pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
-          scratchDir: join(deps.scratchRoot, `job-${jobId}`),
-        }),
+        turns.take(
+          () =>
+            runJob(jobId, {
+              ...deps,
+              signal,
+              heartbeat,
+              artifactOf,
+              pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
+              scratchDir: join(deps.scratchRoot, `job-${jobId}`),
+            }),
+          quick ? { signal, waitMsMax: quickWaitMsMax } : { signal },
+        ),
       );
     },
 
@@ -102,7 +122,7 @@ export function createJobActivities(deps: JobDependencies) {
   });
 
   async function pythonOf(environmentHash: string, signal: AbortSignal, onProgress: (step: string) => void): Promise<string> {
-    const environment = await loadEnvironment(db, environmentHash);
+    const environment = await environmentOf(environmentHash);
     const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter };
     const built = await hasEnvironment(place);
     if (built !== null) return built;

@@ -1,6 +1,6 @@
 import { hasEnvironment } from "../bridge/environments.ts";
 import { loadFileVersion } from "../db/file-version.ts";
-import { insertJobs, jobsToRun } from "../db/job.ts";
+import { insertJobs, jobsToRun, type JobToRun } from "../db/job.ts";
 import { takeOutboxRow } from "../db/outbox.ts";
 import { loadEnvironment } from "../db/plugin.ts";
 import { transaction, type Database } from "../db/pool.ts";
@@ -8,6 +8,8 @@ import { activeRules } from "../db/routing-rule.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { routeFile } from "../domain/route.ts";
 import { withTemporalFailures } from "./failure.ts";
+import { remember } from "./remember.ts";
+import type { Pace } from "./pace.ts";
 
 /** What a workflow needs to know of a job: ids and short names only. */
 export interface PlannedJob {
@@ -16,6 +18,8 @@ export interface PlannedJob {
   readonly environmentHash: string;
   /** True where this host has the environment built. */
   readonly environmentReady: boolean;
+  /** True where the plugin is known to be quick with such a file, so that it may run within the workflow task. */
+  readonly quick: boolean;
   /** The attempt that has everything staged already, where one has: only the commit is left. */
   readonly stagedAttempt: number | null;
 }
@@ -24,11 +28,13 @@ export interface PlanDependencies {
   readonly db: Database;
   readonly environmentRoot: string;
   readonly interpreter: string;
+  readonly pace: Pace;
 }
 
 export type PlanActivities = ReturnType<typeof createPlanActivities>;
 
-export function createPlanActivities({ db, environmentRoot, interpreter }: PlanDependencies) {
+export function createPlanActivities({ db, environmentRoot, interpreter, pace }: PlanDependencies) {
+  const environmentOf = remember((hash: string) => loadEnvironment(db, hash));
   return withTemporalFailures({
     /** Makes the version's jobs by the rules and takes it out of the outbox, in one transaction; returns those that have not ended. */
     async planJobs({ fileVersionId }: { readonly fileVersionId: string }): Promise<{ readonly jobs: readonly PlannedJob[] }> {
@@ -46,19 +52,20 @@ export function createPlanActivities({ db, environmentRoot, interpreter }: PlanD
         if (reason === "NEW" || reason === "BACKFILL") {
           await insertJobs(tx, fileVersionId, routeFile(version.relPath, version.sourceId, await activeRules(tx)));
         }
-        return jobsToRun(tx, fileVersionId);
+        return (await jobsToRun(tx, fileVersionId)).map((job) => ({ ...job, sizeBytes: version.stat.sizeBytes }));
       });
       return { jobs: await Promise.all(jobs.map(planned)) };
     },
   });
 
-  async function planned(job: Awaited<ReturnType<typeof jobsToRun>>[number]): Promise<PlannedJob> {
-    const environment = await loadEnvironment(db, job.environmentHash);
+  async function planned(job: JobToRun & { readonly sizeBytes: number }): Promise<PlannedJob> {
+    const environment = await environmentOf(job.environmentHash);
     return {
       jobId: job.id,
       plugin: job.pluginName,
       environmentHash: job.environmentHash,
       environmentReady: (await hasEnvironment({ environment, root: environmentRoot, interpreter })) !== null,
+      quick: pace.isQuick(job.pluginId, job.sizeBytes),
       stagedAttempt: job.staged ? job.attempt : null,
     };
   }

@@ -1,11 +1,11 @@
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { PluginArtifact } from "../domain/plugin.ts";
 import { sameStat, type FileStat, type FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
 import { loadFileVersion } from "../db/file-version.ts";
 import { saveLog } from "../db/job-log.ts";
 import { insertStagedOutputs, markDiscarded, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
-import { loadArtifact } from "../db/plugin.ts";
 import { transaction } from "../db/pool.ts";
 import { topicsOf } from "../db/topic.ts";
 import { checkInput } from "./check-input.ts";
@@ -20,6 +20,7 @@ export type RunOutcome =
 export interface RunContext extends JobDependencies {
   readonly signal: AbortSignal;
   readonly heartbeat: (progress: unknown) => void;
+  readonly artifactOf: (pluginId: string) => Promise<PluginArtifact>;
   readonly pythonOf: (environmentHash: string) => Promise<string>;
   readonly scratchDir: string;
 }
@@ -34,11 +35,14 @@ export async function runJob(jobId: string, context: RunContext): Promise<RunOut
   const begun = await begin(jobId, context);
   if ("outcome" in begun) return begun;
   const { job, version } = begun;
+  const startedAt = performance.now();
   try {
     return await attempt(job, version, context);
   } catch (error) {
     await recordFailure(job, error, context);
     throw error;
+  } finally {
+    context.pace.note(job.pluginId, (performance.now() - startedAt) / 1000);
   }
 }
 
@@ -85,7 +89,7 @@ async function runPlugin(
   context: RunContext,
 ): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
   const { db, sinks, pool, signal } = context;
-  const artifact = await loadArtifact(db, job.pluginId);
+  const artifact = await context.artifactOf(job.pluginId);
   const [python, topics] = await Promise.all([context.pythonOf(artifact.environmentHash), topicsOf(db, artifact.name)]);
   const outputs = openOutputs({ job, version, artifact, topics, sinks, onProgress: context.heartbeat });
   try {
@@ -102,6 +106,7 @@ async function runPlugin(
         },
         python,
         inputPath: `${version.sourcePath}/${version.relPath}`,
+        inputRoot: version.sourcePath,
         scratchDir: context.scratchDir,
         limits: context.limits,
         signal,

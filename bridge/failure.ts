@@ -4,16 +4,16 @@ import { dependencyLines } from "./dependencies.ts";
 import type { LogChunk } from "./logs.ts";
 import type { SentError } from "./received.ts";
 
-/** How the plugin's process ended, as its guard saw it. */
+/** How the plugin's process ended, as the warm parent saw it. */
 export interface ProcessEnd {
   readonly code?: number | undefined;
   /** A signal's number. */
   readonly signal?: number | undefined;
-  /** `memory`: ended by the guard because all that the plugin had started took too much. */
+  /** `memory`: ended because all that the plugin had started took too much. */
   readonly cause?: "memory" | "killed" | null | undefined;
   readonly peakMemoryBytes?: number | undefined;
   readonly cpuSeconds?: number | undefined;
-  /** The guard itself could not start or report. */
+  /** The process could not be started, or nobody knows how it ended. */
   readonly failed?: string | undefined;
 }
 
@@ -79,7 +79,7 @@ export function endFailure(end: ProcessEnd, facts: JobFacts): TerminalFailure | 
   }
   if (end.cause === "memory" || diedOfMemory(end, facts)) return memoryFailure(facts);
   if (end.signal !== undefined) {
-    const signal = signalName(end.signal);
+    const signal = signalName(signalMeant(end.signal, facts));
     return new TerminalFailure({
       code: "PLUGIN_KILLED",
       message: `plugin ${facts.name} was ended by ${signal}`,
@@ -143,8 +143,21 @@ function importHint(module: string): string {
 /** C++ and Rust end the process when they get no memory, and say so on stderr. */
 function diedOfMemory(end: ProcessEnd, { logs }: JobFacts): boolean {
   if (end.signal !== constants.signals.SIGABRT && end.signal !== constants.signals.SIGSEGV) return false;
-  const said = logs.findLast((chunk) => chunk.stream === "stderr")?.text.slice(-8192) ?? "";
-  return /bad_alloc|memory allocation of \d+ bytes failed|[Cc]annot allocate memory|[Oo]ut of memory/.test(said);
+  return /bad_alloc|memory allocation of \d+ bytes failed|[Cc]annot allocate memory|[Oo]ut of memory/.test(lastStderr(logs));
+}
+
+/**
+ * The plugin's process is number 1 of its namespace, which the kernel keeps from sending itself deadly signals: SIGKILL becomes SIGSYS by
+ * the sandbox's filter, and abort() goes on to its last resort, SIGSEGV.
+ */
+function signalMeant(signal: number, { logs }: JobFacts): number {
+  const { SIGABRT, SIGKILL, SIGSEGV, SIGSYS } = constants.signals;
+  if (signal === SIGSYS) return SIGKILL;
+  return signal === SIGSEGV && lastStderr(logs).includes("Fatal Python error: Aborted") ? SIGABRT : signal;
+}
+
+function lastStderr(logs: readonly LogChunk[]): string {
+  return logs.findLast((chunk) => chunk.stream === "stderr")?.text.slice(-8192) ?? "";
 }
 
 function signalName(number: number): string {

@@ -1,8 +1,8 @@
 import type { Queryable } from "./pool.ts";
 
 /**
- * `NEW`: a version that was just recorded. `BACKFILL`: an old one, to be routed by the present rules. `RETRY`: jobs of it were queued again.
- * The first two have the version routed.
+ * `NEW`: a version that was just recorded. `BACKFILL`: an old one, to be routed by the present rules. `RETRY`: jobs of it were queued
+ * again. The first two have the version routed.
  */
 export type OutboxReason = "NEW" | "RETRY" | "BACKFILL";
 
@@ -43,7 +43,8 @@ export async function takeOutboxRow(db: Queryable, fileVersionId: string): Promi
 
 /**
  * Marks waiting versions as started and returns them, the longest waiting first: at most `limit`, and no more than leaves `startedMax`
- * started and not planned. With `lost`, those that were started long ago and are still there instead. Several dispatchers may claim at once.
+ * started and not planned. With `lost`, those that were started long ago and are still there instead. Several dispatchers may claim at
+ * once.
  */
 export async function claimOutbox(
   db: Queryable,

@@ -67,7 +67,7 @@ export interface Differences extends Readonly<Record<FileChange, number>> {
 
 /** Compares (size, mtime, ctime, inode). Where a folder could not be read, nothing below it is called vanished. */
 export async function compareSeen(db: Queryable, { sourceId, scope, settledBeforeNs }: CompareRequest): Promise<Differences> {
-  // Text may be hashed for the join in memory that a large source needs; sorting it on disk is several times slower.
+  // So that the join of a large source hashes in memory and doesn't go over the disk.
   if (scope === null) await db.query("set local work_mem = '64MB'");
   const { rows } = await db.query<Differences>(
     `with known as (
@@ -99,7 +99,8 @@ export async function compareSeen(db: Queryable, { sourceId, scope, settledBefor
        returning change, size_bytes, waits
      )
      select ${countEach}, (count(*) filter (where waits))::float8 as waits,
-       (count(*) filter (where ${isReady}))::float8 as ready, coalesce(sum(size_bytes) filter (where ${isReady}), 0)::float8 as "readyBytes",
+       (count(*) filter (where ${isReady}))::float8 as ready,
+       coalesce(sum(size_bytes) filter (where ${isReady}), 0)::float8 as "readyBytes",
        exists (select from cf_scan_pending where source_id = $1) as pending,
        exists (select from met) or exists (select from cf_scan_finding where source_id = $1) as findings
      from inserted`,

@@ -24,7 +24,8 @@ export async function settleFindings(db: Queryable, sourceId: string, scope: rea
            select from unnest($2) as hint (path) where f.rel_path = path or starts_with(f.rel_path, path || '/')))
          and not exists (select from met m where m.kind = f.kind and m.rel_path = f.rel_path)
          and not exists (
-           select from met m where m.kind = 'UNREADABLE' and f.rel_path <> '' and (m.rel_path = '' or starts_with(f.rel_path, m.rel_path || '/')))
+           select from met m
+           where m.kind = 'UNREADABLE' and f.rel_path <> '' and (m.rel_path = '' or starts_with(f.rel_path, m.rel_path || '/')))
          and not (f.kind = 'UNREADABLE' and exists (
            select from cf_scan_difference d where d.rel_path = f.rel_path and d.change in ('NEW', 'CHANGED', 'REAPPEARED')))
      )

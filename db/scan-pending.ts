@@ -67,7 +67,8 @@ export async function duePaths(db: Queryable, sourceId: string, clock: SettleClo
 /** Forgets files that don't wait for anything that time brings: they can't be read. */
 export async function forgetWaiting(db: Queryable, sourceId: string, relPaths: readonly string[]): Promise<void> {
   await db.query(
-    `delete from cf_scan_pending where source_id = $1 and cf_path_key(rel_path) in (select cf_path_key(path) from unnest($2::text[]) as gone (path))`,
+    `delete from cf_scan_pending
+     where source_id = $1 and cf_path_key(rel_path) in (select cf_path_key(path) from unnest($2::text[]) as gone (path))`,
     [sourceId, relPaths],
   );
 }

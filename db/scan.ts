@@ -5,16 +5,17 @@ import { settlesInMs, type SettleClock } from "./scan-pending.ts";
 const keptScans = 1_000;
 
 /**
- * A statement with this among its results commits without waiting for the disk. What a scan notes for itself need not survive a crash of the
- * database, because the next scan notes it again.
+ * A statement with this among its results commits without waiting for the disk. What a scan notes for itself need not survive a
+ * crash of the database, because the next scan notes it again.
  */
 const unhurried = "set_config('synchronous_commit', 'off', true)";
 
 const lockKey = "hashtextextended('casparian scan', $1::bigint)";
 
 /**
- * Takes the lock on a source's scanning for this connection, until it ends or `completeScan`, and begins a scan on record. Returns the scan's
- * id; null where another connection has the lock. The scan before, where it never ended, is ended: whoever has the lock is alone.
+ * Takes the lock on a source's scanning for this connection, until it ends or `completeScan`, and begins a scan on record. Returns
+ * the scan's id; null where another connection has the lock. The scan before, where it never ended, is ended: whoever has the lock
+ * is alone.
  */
 export async function beginScan(db: Queryable, sourceId: string): Promise<string | null> {
   const { rows } = await db.query<{ id: string }>(
@@ -63,7 +64,8 @@ export async function completeScan(
     `with waiting as (
        select count(*) as files, min(${settlesInMs("$2", "$3")}) as next_in_ms from cf_scan_pending where source_id = $1
      ), ended as (
-       update cf_scan set state = 'COMPLETED', finished_at = now(), files_seen = $5, files_new = $6, files_changed = $7, files_vanished = $8,
+       update cf_scan
+       set state = 'COMPLETED', finished_at = now(), files_seen = $5, files_new = $6, files_changed = $7, files_vanished = $8,
          files_waiting = waiting.files, message = $9
        from waiting where id = $4 returning ${unhurried}
      )

@@ -1,4 +1,7 @@
-/** The text form of rows of the temporary table `cf_scan_seen`, as `COPY … FROM STDIN` takes them. Its columns are in `db/scan-difference.ts`. */
+/**
+ * The text form of rows of the temporary table `cf_scan_seen`, as `COPY … FROM STDIN` takes them. Its columns are in
+ * `db/scan-difference.ts`.
+ */
 
 /** Size in bytes, times in nanoseconds; the inode as the signed number of the same 64 bits. */
 export function seenFileLine(relPath: string, sizeBytes: bigint, mtimeNs: bigint, ctimeNs: bigint, inode: bigint): string {

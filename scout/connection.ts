@@ -4,8 +4,9 @@ import { beginScan } from "../db/scan.ts";
 import { TransientFailure } from "../domain/failure.ts";
 
 /**
- * Runs a scan's work on one connection. Everything that the work writes goes over it, and so does the lock on the source's scanning: nothing
- * is written once the lock is lost. When the work fails the connection ends, and with it its transaction, its lock and its temporary tables.
+ * Runs a scan's work on one connection. Everything that the work writes goes over it, and so does the lock on the source's scanning:
+ * nothing is written once the lock is lost. When the work fails the connection ends, and with it its transaction, its lock and its
+ * temporary tables.
  */
 export async function withScanConnection<T>(db: Database, work: (connection: Queryable) => Promise<T>): Promise<T> {
   const client = await db.connect();

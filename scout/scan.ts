@@ -130,7 +130,7 @@ async function pathsToLookAt({ source, paths, log }: ScanRequest, connection: Qu
 
 /** Null when a part is not enough to tell what happened: it would leave no file present, or the root is empty. Then nothing was changed. */
 async function lookAndCompare(request: ScanRequest, connection: Queryable, paths: readonly string[] | null): Promise<Seen | null> {
-  const { source, signal, bounds } = request;
+  const { source, signal } = request;
   const { files, scope, rootIsEmpty } = await look(request, connection, paths);
   signal.throwIfAborted();
   request.onProgress?.({ step: "compare", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
@@ -146,12 +146,7 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
       message = await refuseEmptiness(request, connection, differences.VANISHED);
     }
   }
-  if (bounds !== undefined && (files > bounds.files || differences.ready > bounds.files || differences.readyBytes > bounds.bytes)) {
-    throw new TransientFailure({
-      code: "SCAN_TOO_LARGE",
-      message: `source ${source.name} has more to scan than fits into a step without heartbeats`,
-    });
-  }
+  requireWithin(request, files, differences.readyBytes);
   if (differences.VANISHED > 0 && message === null) await markVanished(connection);
   if (differences.RETURNED > 0) await markReturned(connection);
   if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
@@ -180,6 +175,7 @@ async function look(
       for (let step = await walk.next(); ; step = await walk.next()) {
         if (step.done === true) return void (end = step.value);
         files += step.value.files;
+        requireWithin(request, files, 0);
         onProgress?.({ step: "walk", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
         yield step.value.lines;
       }
@@ -191,9 +187,16 @@ async function look(
   return { files, ...end! };
 }
 
+function requireWithin({ source, bounds }: ScanRequest, files: number, bytes: number): void {
+  if (bounds === undefined || (files <= bounds.files && bytes <= bounds.bytes)) return;
+  throw new TransientFailure({ code: "SCAN_TOO_LARGE", message: `source ${source.name} has more to scan than a short step takes on` });
+}
+
 /** An unmounted share looks like an emptied one. So long as not one file is there, those on record stay present, and it is said. */
 async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryable, onRecord: number): Promise<string> {
-  const message = `no file was found in ${source.path}, but ${onRecord} on record are present; none was marked as vanished, because an unmounted folder looks the same`;
+  const message =
+    `no file was found in ${source.path}, but ${onRecord} on record are present; ` +
+    "none was marked as vanished, because an unmounted folder looks the same";
   log.warn(message, { source: source.name });
   await dismissVanished(connection);
   await addSeenFinding(connection, "", "ROOT_EMPTY", message);

@@ -36,28 +36,39 @@ export interface ScoutThreads {
   close(): Promise<void>;
 }
 
+/** A hash job of more than this waits for its place, so that large files never hold up a walk or a small file. Bytes. */
+const largeBytes = 4 * 1024 * 1024;
+
 /**
- * Makes a pool of threads. They start when first needed (30 to 100 ms each) and stay, because a hinted scan of one file takes a tenth of that;
- * an idle one doesn't keep the process alive. One whose work is aborted is ended, wherever it is.
+ * Makes a pool of threads. They start when needed (30 to 100 ms each) and as many as `size` stay, because a hinted scan of one file takes a
+ * tenth of that; an idle one doesn't keep the process alive. At most `size` large hash jobs run at once. A thread whose work is aborted
+ * is ended, wherever it is.
  */
 export function createScoutThreads(size = Math.min(4, Math.max(2, availableParallelism()))): ScoutThreads {
   const idle: Worker[] = [];
-  const waiting: ((thread: Worker) => void)[] = [];
-  let started = 0;
+  const takePlace = places(size);
 
   return {
     size,
     walk: (request, signal) => run<WalkChunk, WalkEnd>({ kind: "walk", request }, signal),
-    hash: (tasks, signal) => run<number, readonly HashResult[]>({ kind: "hash", tasks }, signal),
+    async *hash(tasks, signal) {
+      const bytes = tasks.reduce((sum, task) => sum + task.stat.sizeBytes, 0);
+      const leave = bytes > largeBytes ? await takePlace() : undefined;
+      try {
+        return yield* run<number, readonly HashResult[]>({ kind: "hash", tasks }, signal);
+      } finally {
+        leave?.();
+      }
+    },
     async close() {
       await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
     },
   };
 
   async function* run<Chunk, End>(job: ThreadJob, signal: AbortSignal): AsyncGenerator<Chunk, End> {
-    const thread = await take(signal);
-    if (signal.aborted) giveBack(thread);
     signal.throwIfAborted();
+    const thread = idle.pop() ?? startThread();
+    thread.ref();
     const ahead = new Int32Array(new SharedArrayBuffer(4));
     const inbox = openInbox(thread, signal);
     let ended = false;
@@ -77,43 +88,37 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
       }
     } finally {
       inbox.close();
-      if (ended) giveBack(thread);
-      else discard(thread);
+      thread.unref();
+      if (ended && idle.length < size) idle.push(thread);
+      else void thread.terminate();
     }
   }
 
-  async function take(signal: AbortSignal): Promise<Worker> {
-    signal.throwIfAborted();
-    const thread = idle.pop() ?? (started < size ? startThread() : await new Promise<Worker>((resolve) => waiting.push(resolve)));
-    thread.ref();
-    return thread;
-  }
-
   function startThread(): Worker {
-    started += 1;
     const thread = new Worker(new URL("./thread.ts", import.meta.url), { name: "scout" });
     // Unheard, the event would end the process; whoever uses the thread hears of it, too.
     thread.on("error", () => {});
     thread.once("exit", () => {
-      started -= 1;
       const place = idle.indexOf(thread);
       if (place >= 0) idle.splice(place, 1);
     });
     return thread;
   }
+}
 
-  function giveBack(thread: Worker): void {
-    const next = waiting.shift();
-    if (next !== undefined) return next(thread);
-    thread.unref();
-    idle.push(thread);
-  }
-
-  function discard(thread: Worker): void {
-    void thread.terminate();
-    const next = waiting.shift();
-    if (next !== undefined) next(startThread());
-  }
+/** So many may be in at once; the others wait in order. Resolves with what leaves the place again. */
+function places(count: number): () => Promise<() => void> {
+  const waiting: (() => void)[] = [];
+  let free = count;
+  return async () => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    return () => {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
+    };
+  };
 }
 
 /** The replies of a thread in order; `next` rejects when the thread dies or the signal aborts. */

@@ -4,6 +4,7 @@ import type { Client } from "@temporalio/client";
 import { Worker, type NativeConnection } from "@temporalio/worker";
 import type { Dispatcher } from "../activities/dispatch.ts";
 import { createJobActivities } from "../activities/job.ts";
+import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createPluginPool } from "../bridge/pool.ts";
@@ -55,16 +56,19 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
 function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
   const environmentRoot = join(settings.stateDir, "environments");
+  const pace = createPace();
   const pool = createPluginPool({ maxParents: settings.worker.concurrency + 2, log });
   stack.defer(() => pool.close());
   return {
-    ...createPlanActivities({ db, environmentRoot, interpreter: tools.python }),
+    ...createPlanActivities({ db, environmentRoot, interpreter: tools.python, pace }),
     ...createJobActivities({
       db,
       log,
       sinks,
       pool,
       worker: `${hostname()}:${process.pid}`,
+      concurrency: settings.worker.concurrency,
+      pace,
       environmentRoot,
       scratchRoot: join(settings.stateDir, "scratch"),
       uv: tools.uv,

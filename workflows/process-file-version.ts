@@ -12,6 +12,7 @@ import {
   ActivityCancellationType,
 } from "@temporalio/workflow";
 import type { JobActivities } from "../activities/job.ts";
+import type { RunOutcome } from "../activities/run-job.ts";
 import type { JobError } from "../domain/job-error.ts";
 import type { PlanActivities, PlannedJob } from "../activities/plan.ts";
 import { searchAttributes, signals } from "./names.ts";
@@ -44,6 +45,13 @@ const work = proxyActivities<Pick<JobActivities, "prepareEnvironment" | "runPlug
   startToCloseTimeout: "25 hours",
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
   retry: { initialInterval: "1 second", backoffCoefficient: 2, maximumInterval: "1 minute", maximumAttempts: 30 },
+});
+
+// Within the workflow task, for plugins that are known to be quick. Whatever goes wrong but a terminal failure is done again outside.
+const quickWork = proxyLocalActivities<Pick<JobActivities, "runPlugin">>({
+  startToCloseTimeout: "7 seconds",
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+  retry: { maximumAttempts: 1 },
 });
 
 const replanSignal = defineSignal(signals.replan);
@@ -85,7 +93,7 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   let staged = job.stagedAttempt;
   if (staged === null) {
     if (!job.environmentReady) await work.prepareEnvironment({ environmentHash: job.environmentHash });
-    const run = await work.runPlugin({ jobId: job.jobId });
+    const run = job.quick ? await runQuickly(job.jobId) : await work.runPlugin({ jobId: job.jobId, quick: false });
     if (run.outcome !== "STAGED") return { jobId: job.jobId, plugin: job.plugin, state: run.outcome };
     staged = run.attempt;
   }
@@ -93,6 +101,16 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   // Once everything is staged the result becomes visible, also when a cancellation comes now: half a commit would be worse.
   const { state } = await CancellationScope.nonCancellable(() => record.commitJob({ jobId: job.jobId, attempt }));
   return { jobId: job.jobId, plugin: job.plugin, state };
+}
+
+async function runQuickly(jobId: string): Promise<RunOutcome> {
+  try {
+    return await quickWork.runPlugin({ jobId, quick: true });
+  } catch (error) {
+    const cause = innermost(error);
+    if (isCancellation(error) || (cause instanceof ApplicationFailure && cause.nonRetryable === true)) throw error;
+    return work.runPlugin({ jobId, quick: false });
+  }
 }
 
 async function endBadly(job: PlannedJob, error: unknown): Promise<JobEnd> {
@@ -103,11 +121,16 @@ async function endBadly(job: PlannedJob, error: unknown): Promise<JobEnd> {
   return { jobId: job.jobId, plugin: job.plugin, state, message: failure.message };
 }
 
-/** The innermost failure has the activity's own words. */
-function describe(error: unknown): JobError {
-  if (isCancellation(error)) return { code: "CANCELLED", message: "cancelled by an operator" };
+/** The failure that has the activity's own words. */
+function innermost(error: unknown): unknown {
   let cause = error;
   while (cause instanceof ActivityFailure && cause.cause !== undefined) cause = cause.cause;
+  return cause;
+}
+
+function describe(error: unknown): JobError {
+  if (isCancellation(error)) return { code: "CANCELLED", message: "cancelled by an operator" };
+  const cause = innermost(error);
   if (cause instanceof ApplicationFailure) {
     const [details] = (cause.details ?? []) as [{ hint?: string | null }?];
     return { code: cause.type ?? "UNEXPECTED", message: cause.message, hint: details?.hint ?? undefined };

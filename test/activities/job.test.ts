@@ -59,7 +59,7 @@ test("planning twice makes the jobs once and empties the outbox", async () => {
 
 test("rows are invisible until the commit, which may be repeated; the ledger has the counts of every boundary", async () => {
   const { jobId } = await plan("plain.csv", csv(50));
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "STAGED", attempt: 1 });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 1 });
   expect(await mine(jobId)).toEqual([]);
 
   const commits = await Promise.all([
@@ -76,8 +76,8 @@ test("rows are invisible until the commit, which may be repeated; the ledger has
 
 test("a run whose end was not reported is not repeated: what it staged is committed", async () => {
   const { jobId } = await plan("unreported.csv", csv(5));
-  await act(fixture.activities.runPlugin, { jobId });
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "STAGED", attempt: 1 });
+  await act(fixture.activities.runPlugin, { jobId, quick: false });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 1 });
   const { rows } = await fixture.database.db.query<{ id: string }>("select file_version_id as id from cf_processing_job where id = $1", [
     jobId,
   ]);
@@ -88,7 +88,7 @@ test("a run whose end was not reported is not repeated: what it staged is commit
 test("a file that changed before it was read is superseded, and its path is scanned", async () => {
   const { jobId } = await plan("changed.csv", csv(5));
   await appendFile(join(fixture.folder, "in/changed.csv"), "9,more,1\n");
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "SUPERSEDED" });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "SUPERSEDED" });
   expect(await job(jobId)).toMatchObject({ state: "SUPERSEDED", error_code: "SUPERSEDED" });
   expect(fixture.scansRequested).toContain("changed.csv");
 });
@@ -96,13 +96,13 @@ test("a file that changed before it was read is superseded, and its path is scan
 test("a file that is gone is superseded", async () => {
   const { jobId } = await plan("gone.csv", csv(5));
   await unlink(join(fixture.folder, "in/gone.csv"));
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "SUPERSEDED" });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "SUPERSEDED" });
 });
 
 test("a file that changes while it is read is superseded, and nothing of it stays", async () => {
   const { jobId } = await plan("growing.slow", csv(5));
   const before = await filesOnDisk();
-  const running = act(fixture.activities.runPlugin, { jobId });
+  const running = act(fixture.activities.runPlugin, { jobId, quick: false });
   await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
     timeout: 30_000,
     interval: 20,
@@ -114,7 +114,7 @@ test("a file that changes while it is read is superseded, and nothing of it stay
 
 test("a file that is only touched while it is read is read again", async () => {
   const { jobId } = await plan("touched.slow", csv(8));
-  const running = act(fixture.activities.runPlugin, { jobId });
+  const running = act(fixture.activities.runPlugin, { jobId, quick: false });
   const failed = expect(running).rejects.toMatchObject({ type: "INPUT_TOUCHED", nonRetryable: false });
   await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
     timeout: 30_000,
@@ -122,7 +122,7 @@ test("a file that is only touched while it is read is read again", async () => {
   });
   await utimes(join(fixture.folder, "in/touched.slow"), new Date(), new Date());
   await failed;
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "STAGED", attempt: 2 });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 2 });
   await act(fixture.activities.commitJob, { jobId, attempt: 2 });
   expect((await mine(jobId)).map(({ rows }) => rows)).toEqual([8]);
   expect(await job(jobId)).toMatchObject({ state: "COMPLETED", outcomes: ["LOST", "COMMITTED"] });
@@ -130,10 +130,10 @@ test("a file that is only touched while it is read is read again", async () => {
 
 test("an attempt that was given to another worker stages nothing", async () => {
   const { jobId } = await plan("zombie.slow", csv(8));
-  const zombie = act(fixture.activities.runPlugin, { jobId });
+  const zombie = act(fixture.activities.runPlugin, { jobId, quick: false });
   const failed = expect(zombie).rejects.toMatchObject({ type: "ATTEMPT_REPLACED" });
   await vi.waitFor(async () => expect((await job(jobId)).attempt).toBe(1), { timeout: 30_000, interval: 20 });
-  expect(await act(fixture.activities.runPlugin, { jobId })).toEqual({ outcome: "STAGED", attempt: 2 });
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 2 });
   await failed;
   await act(fixture.activities.commitJob, { jobId, attempt: 2 });
   expect((await mine(jobId)).map(({ rows }) => rows)).toEqual([8]);
@@ -143,7 +143,7 @@ test("an attempt that was given to another worker stages nothing", async () => {
 test("cancelling kills the plugin, and ending the job removes what was staged", async () => {
   const { jobId } = await plan("cancelled.slow", csv(8));
   const environment = new MockActivityEnvironment();
-  const running = act(fixture.activities.runPlugin, { jobId }, environment);
+  const running = act(fixture.activities.runPlugin, { jobId, quick: false }, environment);
   const failed = expect(running).rejects.toThrow();
   await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
     timeout: 30_000,
@@ -158,7 +158,7 @@ test("cancelling kills the plugin, and ending the job removes what was staged", 
 
 test("a ledger that does not balance is not committed", async () => {
   const { jobId } = await plan("unbalanced.csv", csv(5));
-  await act(fixture.activities.runPlugin, { jobId });
+  await act(fixture.activities.runPlugin, { jobId, quick: false });
   const { db } = fixture.database;
   await db.query("update cf_job_output set rows_sent = 6 where job_id = $1", [jobId]);
   await expect(act(fixture.activities.commitJob, { jobId, attempt: 1 })).rejects.toMatchObject({
@@ -173,7 +173,7 @@ test("a ledger that does not balance is not committed", async () => {
 
 test("the record refuses a second result for the same version, artifact and output", async () => {
   const { jobId } = await plan("single.csv", csv(5));
-  await act(fixture.activities.runPlugin, { jobId });
+  await act(fixture.activities.runPlugin, { jobId, quick: false });
   await act(fixture.activities.commitJob, { jobId, attempt: 1 });
   const { db } = fixture.database;
   await db.query("insert into cf_job_attempt (job_id, attempt, worker) values ($1, 2, 'test')", [jobId]);

@@ -89,6 +89,11 @@ test("a plugin that crashes: stderr shows where", async () => {
   expect(textOf(failure.data["logs"], "stderr")).toContain('File "crashes.py", line 7 in execute');
 });
 
+test("a plugin that aborts", async () => {
+  const failure = await runner.fail({ source: "import os\nclass Handler:\n    def execute(self, path):\n        os.abort()\n" });
+  expect(failure).toMatchObject({ code: "PLUGIN_KILLED", message: "plugin inline was ended by SIGABRT" });
+});
+
 test("10 MB on stdout end the plugin; the head and the tail are kept", async () => {
   const failure = await runner.fail({ plugin: "spams_stdout" });
   expect(failure).toMatchObject({ code: "PLUGIN_LOG_LIMIT", message: "plugin spams_stdout wrote more than 8 MiB to stdout and was ended" });

@@ -43,9 +43,8 @@ def attempts(outside, file_path):
     yield "send over UDP", lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"x", ("127.0.0.1", outside["port"]))
     yield "connect to a Unix socket", unix_socket
     yield "datagram to a Unix socket", datagram_of_a_pair
-    yield "read the parent's environment", lambda: open(f"/proc/{os.getppid()}/environ").read()
     yield "read Node's environment", lambda: open(f"/proc/{outside['nodePid']}/environ").read()
-    yield "signal the parent", lambda: os.kill(os.getppid(), 0)
+    yield "signal the parent", lambda: os.kill(os.getppid() or outside["nodePid"], 0)
     yield "signal Node", lambda: os.kill(outside["nodePid"], 0)
     yield "run another program", lambda: subprocess.run(["/bin/ls"], check=True)
     yield "make a namespace", new_namespace

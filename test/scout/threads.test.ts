@@ -1,10 +1,9 @@
-import { writeFileSync } from "node:fs";
+import { lstatSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { toFileStat } from "../../scout/stat.ts";
 import { chunksAheadMax, createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
-import { lstatSync } from "node:fs";
 
 let threads: ScoutThreads;
 beforeAll(() => {
@@ -52,14 +51,30 @@ test("a walk that nobody goes on with, and one that is aborted, free their threa
   await expect(drain(threads.walk(request(root), never))).resolves.toMatchObject({ scope: null });
 });
 
-test("work that finds all threads busy has its turn", async () => {
-  const root = folderOf(10);
-  const path = join(root, "x");
-  writeFileSync(path, "content");
-  const task = { path, stat: toFileStat(lstatSync(path, { bigint: true })) };
-  const results = await Promise.all(Array.from({ length: 20 }, () => drain(threads.hash([task], never))));
+const taskOf = (path: string) => ({ path, stat: toFileStat(lstatSync(path, { bigint: true })) });
+
+test("more work than threads has its turn", async () => {
+  const path = join(temporaryFolder(), "x");
+  writeFileSync(path, Buffer.alloc(5 * 1024 * 1024));
+  const results = await Promise.all(Array.from({ length: 20 }, () => drain(threads.hash([taskOf(path)], never))));
   expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
   expect(results[0]).toMatchObject([{ outcome: "HASHED" }]);
+});
+
+test("large files hold up neither walks nor small files", async () => {
+  const root = temporaryFolder();
+  writeFileSync(join(root, "small"), "content");
+  writeFileSync(join(root, "large"), "");
+  truncateSync(join(root, "large"), 512 * 1024 ** 3);
+  const cancel = new AbortController();
+  const large = Array.from({ length: 4 }, () => drain(threads.hash([taskOf(join(root, "large"))], cancel.signal)));
+  const outcomes = Promise.allSettled(large);
+
+  expect(await drain(threads.hash([taskOf(join(root, "small"))], never))).toMatchObject([{ outcome: "HASHED" }]);
+  expect(await drain(threads.walk(request(root), never))).toMatchObject({ scope: null });
+
+  cancel.abort(new Error("enough"));
+  expect((await outcomes).map((outcome) => outcome.status)).toEqual(["rejected", "rejected", "rejected", "rejected"]);
 });
 
 test("what fails in a thread arrives as what it is", async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createHash } from "node:crypto";
 import { createJobActivities, type JobActivities } from "../../activities/job.ts";
+import { createPace } from "../../activities/pace.ts";
 import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
@@ -41,15 +42,18 @@ export async function createJobFixture(): Promise<JobFixture> {
   const pool = createPluginPool({ maxParents: 2, log: quietLog });
   const sinks = createSinks({ baseDir: folder });
   const scansRequested: string[] = [];
+  const pace = createPace();
   const place = { environmentRoot, interpreter: tools.python };
   const activities = {
-    ...createPlanActivities({ db, ...place }),
+    ...createPlanActivities({ db, ...place, pace }),
     ...createJobActivities({
       db,
       log: quietLog,
       sinks,
       pool,
       worker: "test",
+      concurrency: 2,
+      pace,
       ...place,
       scratchRoot: join(folder, "scratch"),
       uv: tools.uv,

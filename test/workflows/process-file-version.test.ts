@@ -65,7 +65,7 @@ beforeEach(() => {
 });
 
 function job(jobId: string, more: Partial<PlannedJob> = {}): PlannedJob {
-  return { jobId, plugin: `plugin-${jobId}`, environmentHash: "e", environmentReady: true, stagedAttempt: null, ...more };
+  return { jobId, plugin: `plugin-${jobId}`, environmentHash: "e", environmentReady: true, quick: false, stagedAttempt: null, ...more };
 }
 
 let versions = 0;
@@ -167,6 +167,29 @@ test("cancelling the workflow cancels its jobs in the record", async () => {
   await handle.cancel();
   await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
   expect(calls.at(-1)).toBe("end 1 CANCELLED CANCELLED: cancelled by an operator");
+});
+
+test("a quick plugin runs within the workflow task", async () => {
+  plans = [[job("1", { quick: true })]];
+  const handle = await start();
+  await handle.result();
+  expect(calls).toEqual(["plan", "run 1", "commit 1/1"]);
+  const events = (await handle.fetchHistory()).events ?? [];
+  expect(events.some((event) => event.activityTaskScheduledEventAttributes)).toBe(false);
+});
+
+test("a quick run that fails transiently is done again outside of the task, a terminal one is not", async () => {
+  plans = [[job("1", { quick: true }), job("2", { quick: true })]];
+  run = async (jobId) => {
+    if (jobId === "2") throw ApplicationFailure.nonRetryable("always", "PLUGIN_RAISED");
+    if (calls.filter((call) => call === "run 1").length === 1) throw ApplicationFailure.retryable("all are taken", "WORKER_BUSY");
+    return { outcome: "STAGED", attempt: 2 };
+  };
+  await expect((await start()).result()).rejects.toThrow(WorkflowFailedError);
+  expect(calls.filter((call) => call === "run 1")).toHaveLength(2);
+  expect(calls.filter((call) => call === "run 2")).toHaveLength(1);
+  expect(calls).toContain("commit 1/2");
+  expect(calls).toContain("end 2 FAILED PLUGIN_RAISED: always");
 });
 
 test("a replan signal during the run plans again before the end", async () => {

@@ -11,21 +11,19 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from casparian_flow import sdk
 
-from . import channel, descriptors, logs, namespaces, report, sandbox
+from . import channel, descriptors, logs, namespaces, report, sandbox, tree
+from .charge import Charge
 from .fault import Fault
 from .outputs import Outputs
 from .plugin import Plugin
 from .table import is_table
 
-if TYPE_CHECKING:
-    from .guard import Charge
 
-
-def run(charge: "Charge", plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
+def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
     """Runs in the freshly forked process and ends it."""
     status = 70
     try:
@@ -41,9 +39,13 @@ def run(charge: "Charge", plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
         os._exit(status)
 
 
-def _settle(charge: "Charge", walls: sandbox.Walls) -> None:
+def _settle(charge: Charge, walls: sandbox.Walls) -> None:
     """Everything between the fork and the first foreign line of code."""
     streams, request = charge.streams, charge.request
+    signal.set_wakeup_fd(-1)
+    os.setsid()
+    if walls.pid_namespace:
+        os.write(charge.report, tree.own_number().encode())
     nowhere = os.open("/dev/null", os.O_RDONLY)
     for descriptor, number in ((nowhere, 0), (streams["o"], 1), (streams["e"], 2)):
         os.dup2(descriptor, number)
@@ -72,7 +74,7 @@ def _new_random_numbers() -> None:
         numpy_random.seed(int.from_bytes(os.urandom(4), "little"))
 
 
-def _process(charge: "Charge", plugin: Plugin, sent: channel.Channel) -> int:
+def _process(charge: Charge, plugin: Plugin, sent: channel.Channel) -> int:
     outputs = Outputs(sent.send, plugin.default_output)
     sdk.connect(lambda topic, frame: outputs.put(topic, frame, _published_at(plugin)))
     try:

@@ -68,7 +68,7 @@ def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if walls.landlock > 0:
-        # /proc is for the guard, which counts the memory of what it guards. Landlock itself keeps other processes' secrets in it shut.
+        # /proc is for counting the memory of what the plugins start. Landlock itself keeps other processes' secrets in it shut.
         own = landlock.open_places([*read, "/proc"], write)
         landlock.restrict([*walls.shared, *own], walls.landlock)
         landlock.close_places(own)

@@ -7,6 +7,7 @@ Refused calls answer "Operation not permitted". Source: seccomp(2); numbers from
 import ctypes
 import errno
 import platform
+import signal
 import struct
 
 from . import kernel
@@ -42,6 +43,7 @@ _AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 _SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _PRCTL = {"x86_64": 157, "aarch64": 167}
+_KILL_CALL = {"x86_64": 62, "aarch64": 129}
 _CLONE3 = 435
 
 
@@ -84,6 +86,15 @@ def _program(machine: str, parent: bool) -> bytes:
     # A datagram socket of a pair can still be connected to a path.
     lines += _refused_when(_SOCKETPAIR[machine], 24, [(_AND, 0, 0, 0xF), (_EQUAL, 0, 1, 2)], refuse)
     if not parent:
+        # In a namespace of its own the plugin's process is number 1, which the kernel keeps from killing itself; so the filter does it.
+        lines += [
+            (_EQUAL, 0, 7, _KILL_CALL[machine]),
+            (_LOAD, 0, 0, 16),
+            (_EQUAL, 0, 3, 1),
+            (_LOAD, 0, 0, 24),
+            (_EQUAL, 0, 1, signal.SIGKILL),
+        ]
+        lines += [(_RETURN, 0, 0, _KILL), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ALLOW)]
         lines += _refused_when(_PRCTL[machine], 16, [(_EQUAL, 0, 1, kernel.PR_SET_PDEATHSIG)], refuse)
     lines.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *line) for line in lines)

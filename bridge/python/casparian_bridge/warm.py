@@ -1,4 +1,4 @@
-"""The warm parent: loads what the plugin imports, rehearses it, then forks a guard for each job. It never runs the plugin's own code.
+"""The warm parent: loads what the plugin imports, rehearses it, then forks a process for each job. It never runs the plugin's own code.
 
 From Node: `{"job": …}`, `{"kill": id}`; the end of the channel ends everything. To Node: `{"ready": …}`, then one `{"exit": …}` a job.
 The streams of a job are connections that Node makes to the listener, each led in by the job's token and one letter for its use.
@@ -12,24 +12,34 @@ import select
 import signal
 import site
 import socket
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import guard, kernel, rehearsal, sandbox
+from . import child, guard, kernel, rehearsal, sandbox, tree
+from .charge import Charge
 from .control import Control
+from .outcome import outcome
 from .plugin import Plugin
 
 _TOKEN_BYTES = 32
 _STREAMS = "doel"  # data, stdout, stderr, log
 _INTRODUCTION_SECONDS = 5
+_WATCH_SECONDS = 0.25
 
 
 @dataclass
 class _Job:
-    """A job from its fork until its guard has reported."""
+    """A job from its fork until its process, and all that it has started, has ended."""
 
-    guard: int
+    # Of the plugin, or of its guard where there is no process namespace.
+    process: int
+    # Where the guard tells the outcome, and the plugin's process its number in /proc.
     report: int
+    memory_bytes: int
+    number: str = ""
+    bound: int = 0
+    cause: str | None = None
 
 
 @dataclass
@@ -59,19 +69,20 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     gc.freeze()
     state = _State(walls, plugin, own_namespace)
     woken = _wake_on_child()
+    watched = time.monotonic()
     control.send({"ready": {"lacks": walls.lacking()}})
     while True:
-        reports = {job.report: number for number, job in state.running.items()}
-        ready, _, _ = select.select([control, listener, woken, *reports], [], [])
+        ready, _, _ = select.select([control, listener, woken], [], [], _WATCH_SECONDS if state.running else None)
         if control in ready and not _obey(state, control):
             break
         if listener in ready:
             _accept(state, listener)
-        for report in reports.keys() & ready:
-            _pass_on(state, control, reports[report])
         if woken in ready:
             os.read(woken, 4096)
-            _reap()
+            _reap(state, control)
+        if own_namespace is not None and time.monotonic() - watched >= _WATCH_SECONDS:
+            _watch(state)
+            watched = time.monotonic()
         _start_complete(state, control)
     _end_all(state)
 
@@ -92,7 +103,7 @@ def _obey(state: _State, control: Control) -> bool:
         if "job" in message:
             state.waiting[message["job"]["token"]] = message["job"]
         elif message["kill"] in state.running:
-            os.kill(state.running[message["kill"]].guard, signal.SIGTERM)
+            _end(state, state.running[message["kill"]], "killed")
     return True
 
 
@@ -125,40 +136,61 @@ def _start_complete(state: _State, control: Control) -> None:
 
 def _fork(state: _State, request: dict[str, Any], streams: dict[str, socket.socket]) -> _Job:
     report_read, report_write = os.pipe()
+    os.set_blocking(report_read, False)
     if state.own_namespace is not None:
-        # The guard becomes process 1 of a new namespace: when it ends, so does all that the plugin has started.
+        # The plugin's process becomes number 1 of a new namespace: when it ends, the kernel ends all that it has started.
         kernel.call("unshare", kernel.CLONE_NEWPID)
     try:
-        child = os.fork()
-        if child == 0:
-            charge = guard.Charge(request, {use: stream.fileno() for use, stream in streams.items()}, report_write)
-            guard.run(charge, state.plugin, state.walls)
+        process = os.fork()
+        if process == 0:
+            charge = Charge(request, {use: stream.fileno() for use, stream in streams.items()}, report_write)
+            run = child.run if state.own_namespace is not None else guard.run
+            run(charge, state.plugin, state.walls)
     finally:
         if state.own_namespace is not None:
             kernel.call("setns", state.own_namespace, kernel.CLONE_NEWPID)
         os.close(report_write)
-    return _Job(child, report_read)
+    return _Job(process, report_read, request["memoryBytes"])
 
 
-def _pass_on(state: _State, control: Control, number: int) -> None:
-    """A guard reports when nothing but itself is left of the job; its own end, some milliseconds later, is not waited for."""
-    job = state.running.pop(number)
-    told = os.read(job.report, 4096)
-    os.close(job.report)
-    outcome = json.loads(told) if told else {"failed": "the plugin's guard ended without a report"}
-    control.send({"exit": {"id": number, **outcome}})
+def _watch(state: _State) -> None:
+    """The kernel's limit counts each process by itself; this one counts all that a plugin has started, and memory shared by them."""
+    for job in state.running.values():
+        if job.number == "":
+            with contextlib.suppress(BlockingIOError):
+                job.number = os.read(job.report, 64).decode()
+            job.bound = tree.resident_bytes(["self"]) + job.memory_bytes
+        if job.cause is None and tree.resident_bytes(tree.members(job.number)) > job.bound:
+            _end(state, job, "memory")
 
 
-def _reap() -> None:
+def _end(state: _State, job: _Job, cause: str) -> None:
+    job.cause = job.cause or cause
+    # A guard ends what it guards before itself.
+    os.kill(job.process, signal.SIGTERM if state.own_namespace is None else signal.SIGKILL)
+
+
+def _reap(state: _State, control: Control) -> None:
+    numbers = {job.process: number for number, job in state.running.items()}
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0] != 0:
-            pass
+        while (ended := os.wait4(-1, os.WNOHANG))[0] != 0:
+            pid, status, usage = ended
+            if pid in numbers:
+                job = state.running.pop(numbers[pid])
+                told = outcome(status, usage, job.cause) if state.own_namespace is not None else _reported(job)
+                os.close(job.report)
+                control.send({"exit": {"id": numbers[pid], **told}})
+
+
+def _reported(job: _Job) -> dict[str, Any]:
+    told = os.read(job.report, 4096)
+    return json.loads(told) if told else {"failed": "the plugin's guard ended without a report"}
 
 
 def _end_all(state: _State) -> None:
     """In a namespace of its own this process takes all others with it by ending; elsewhere the guards do it, and are waited for."""
     for job in state.running.values():
-        os.kill(job.guard, signal.SIGTERM)
+        _end(state, job, "killed")
     for job in state.running.values():
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(job.guard, 0)
+            os.waitpid(job.process, 0)
