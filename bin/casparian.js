@@ -10,15 +10,29 @@ import { fileURLToPath } from "node:url";
 
 const nodeVersionMin = 24;
 
-if (Number.parseInt(process.versions.node, 10) >= nodeVersionMin) {
+/** Commands that run a worker, whose process lives long. */
+const runsWorker = process.argv.slice(2).some((argument) => ["start", "worker", "demo", "scan"].includes(argument));
+
+/**
+ * Each of a worker's threads has a young generation of its own, for which V8 takes up to 16 MB, and a malloc arena. With less of both a
+ * running system stays at some 320 MB instead of 450 (measured after a hundred jobs). Both can only be said before a process begins.
+ */
+const tuning = runsWorker ? { flags: ["--max-semi-space-size=2"], env: { MALLOC_ARENA_MAX: "2" } } : { flags: [], env: {} };
+
+if (Number.parseInt(process.versions.node, 10) < nodeVersionMin) {
+  reexecute(findNode());
+} else if (runsWorker && process.env.CASPARIAN_TUNED === undefined && process.execve !== undefined) {
+  // Becomes the tuned process: the same pid, and no second process beside it.
+  const env = { ...process.env, ...tuning.env, CASPARIAN_TUNED: "1" };
+  process.execve(process.execPath, [process.execPath, ...tuning.flags, ...process.argv.slice(1)], env);
+} else {
   delete process.env.CASPARIAN_REEXECUTED;
+  delete process.env.CASPARIAN_TUNED;
   // Half of a short command's time is stripping types and compiling, the same each time: measured 0.53 s without and 0.22 s with this cache.
   // Where the folder can't be written it does nothing.
   module.enableCompileCache(fileURLToPath(new URL("../node_modules/.cache/casparian", import.meta.url)));
   const { main } = await import("../cli/main.ts");
   await main(process.argv.slice(2));
-} else {
-  reexecute(findNode());
 }
 
 function findNode() {
@@ -36,7 +50,8 @@ function findNode() {
 }
 
 function reexecute(node) {
-  const child = spawn(node, process.argv.slice(1), { stdio: "inherit", env: { ...process.env, CASPARIAN_REEXECUTED: "1" } });
+  const env = { ...process.env, ...tuning.env, CASPARIAN_REEXECUTED: "1", CASPARIAN_TUNED: "1" };
+  const child = spawn(node, [...tuning.flags, ...process.argv.slice(1)], { stdio: "inherit", env });
   const forwarded = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"];
   // A terminal's Ctrl-C reaches the child by itself as well; it takes two that come at once for one.
   for (const signal of forwarded) process.on(signal, () => child.kill(signal));

@@ -30,7 +30,7 @@ export interface PluginEnvironment {
   readonly hash: string;
   /** Requirements with exact versions and hashes, one platform-independent text; names no registry. */
   readonly lockfile: string;
-  /** Such as `3.11`. */
+  /** The Python versions that it is locked for, such as `3.11` or `>=3.10`. */
   readonly python: string;
 }
 

@@ -76,7 +76,8 @@ export async function processFileVersion({ fileVersionId }: ProcessFileVersionIn
     replan = false;
     // Also when cancelled: the jobs must be on record to be cancelled there.
     const plan = await CancellationScope.nonCancellable(() => record.planJobs({ fileVersionId }));
-    if (plan.jobs.length > 0) upsertSearchAttributes({ [searchAttributes.plugin]: plan.jobs.map((job) => job.plugin) });
+    // Each update costs the server some milliseconds: quick jobs have ended before anybody could look for them.
+    if (plan.jobs.some((job) => !job.quick)) upsertSearchAttributes({ [searchAttributes.plugin]: plan.jobs.map((job) => job.plugin) });
     await Promise.all(
       plan.jobs.map(async (job) => {
         const scope = new CancellationScope();
@@ -141,7 +142,10 @@ function describe(error: unknown): JobError {
 
 function finish(jobs: readonly JobEnd[]): ProcessFileVersionResult {
   const states = [...new Set(jobs.map((job) => job.state))];
-  upsertSearchAttributes({ [searchAttributes.state]: [states.length === 1 ? states[0]! : states.length === 0 ? "UNROUTED" : "MIXED"] });
+  upsertSearchAttributes({
+    [searchAttributes.plugin]: jobs.map((job) => job.plugin),
+    [searchAttributes.state]: [states.length === 1 ? states[0]! : states.length === 0 ? "UNROUTED" : "MIXED"],
+  });
   const failed = jobs.filter((job) => job.state === "FAILED");
   if (failed.length > 0) {
     const list = failed.map((job) => `job ${job.jobId} (${job.plugin}): ${job.message}`).join("; ");

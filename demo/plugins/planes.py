@@ -1,7 +1,7 @@
 """Aircraft by tail number: the form of the old SDK, which declares no pattern and publishes under a topic."""
 
-from casparian_flow.sdk import BasePlugin
 import pandas as pd
+from casparian_flow.sdk import BasePlugin
 
 
 class Handler(BasePlugin):

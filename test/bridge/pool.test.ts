@@ -4,12 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { createPluginPool } from "../../bridge/pool.ts";
+import { sandboxCapabilities } from "../../bridge/sandbox.ts";
 import { testTools } from "../support/tools.ts";
 import { makeBareEnvironment } from "./bare-environment.ts";
 import { descendantsOf, isAlive, processesNamed } from "./processes.ts";
 import { createRunner, pluginPath, rowsOf, silent } from "./run-plugin.ts";
 
 const runner = createRunner();
+/** A name of at most 15 letters that nobody else has. */
+const sleeper = `cf-${process.pid}-s`;
 const waiting = { timeout: 30_000, interval: 20 };
 
 test("several files at once in forks of one parent", async () => {
@@ -22,11 +25,11 @@ test("several files at once in forks of one parent", async () => {
 
 test("an abort ends the plugin with all that it has started, then rejects with the signal's reason", async () => {
   const controller = new AbortController();
-  const run = runner.run({ plugin: "sleeps_by_name", signal: controller.signal });
-  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+  const run = runner.run({ plugin: "sleeps_by_name", input: sleeper, signal: controller.signal });
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
   controller.abort(new Error("not wanted any more"));
   await expect(run).rejects.toThrow("not wanted any more");
-  expect(processesNamed("cf-sleeper")).toEqual([]);
+  expect(processesNamed(sleeper)).toEqual([]);
   expect(scratchFolders()).toEqual([]);
 });
 
@@ -76,13 +79,13 @@ function firstValue(bytes: Uint8Array): number {
 }
 
 test("a parent that is killed: the run fails as transient, the next one works", async () => {
-  const failing = runner.fail({ plugin: "sleeps_by_name" });
-  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+  const failing = runner.fail({ plugin: "sleeps_by_name", input: sleeper });
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
   const parents = descendantsOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("parent.py"));
   for (const pid of parents) process.kill(pid, "SIGKILL");
   const failure = await failing;
   expect([failure.name, failure.code]).toEqual(["TransientFailure", "PLUGIN_PARENT_LOST"]);
-  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toEqual([]), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), waiting);
   expect((await runner.run({ plugin: "no_sdk" })).outputs).toEqual([{ output: "output", rowsSent: 2 }]);
 });
 
@@ -100,14 +103,16 @@ test("an import that ends the parent is the job's failure", async () => {
 
 test("a parent that does not obey is ended itself", async () => {
   const controller = new AbortController();
-  const run = runner.run({ plugin: "sleeps_by_name", signal: controller.signal });
-  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
-  const sleepers = processesNamed("cf-sleeper");
+  const run = runner.run({ plugin: "sleeps_by_name", input: sleeper, signal: controller.signal });
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
+  const sleepers = processesNamed(sleeper);
+  // From the launcher down; without a process namespace there is no keeper above the warm parent, and a guard below it.
   const above = descendantsOf(process.pid).filter((pid) => descendantsOf(pid).some((below) => sleepers.includes(below)));
-  for (const pid of above.filter((one) => !sleepers.includes(one))) process.kill(pid, "SIGSTOP");
+  const { pidNamespace } = await sandboxCapabilities({ python: testTools().python });
+  process.kill(above[pidNamespace ? 2 : 1] ?? 0, "SIGSTOP");
   controller.abort(new Error("stopped"));
   await expect(run).rejects.toThrow("stopped");
-  await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toEqual([]), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), waiting);
 });
 
 test("idle parents above the most are ended", async () => {
@@ -157,10 +162,10 @@ test("when Node is killed, every process of its plugins ends", async () => {
   const folder = mkdtempSync(join(tmpdir(), "cf-held-"));
   const holder = spawn(process.execPath, [
     join(import.meta.dirname, "pool-holder.ts"),
-    JSON.stringify(requestFor("sleeps_by_name", folder)),
+    JSON.stringify(requestFor("sleeps_by_name", folder, sleeper)),
   ]);
   try {
-    await vi.waitFor(() => expect(processesNamed("cf-sleeper")).toHaveLength(2), waiting);
+    await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
     const started = descendantsOf(holder.pid ?? 0);
     // The launcher, the warm parent, the guard and the plugin's two; where there are namespaces, the parent's keeper.
     expect(started.length).toBeGreaterThanOrEqual(5);
@@ -174,9 +179,9 @@ test("when Node is killed, every process of its plugins ends", async () => {
 
 const handlers = { open: async () => {}, message: async () => {} };
 
-function requestFor(name: string, folder: string) {
+function requestFor(name: string, folder: string, input = "a,b\n1,x\n") {
   const inputPath = join(folder, "input.csv");
-  writeFileSync(inputPath, "a,b\n1,x\n");
+  writeFileSync(inputPath, input);
   return {
     jobId: "1",
     attempt: 1,

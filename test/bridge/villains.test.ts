@@ -125,18 +125,20 @@ test("processes that take memory together", async () => {
 });
 
 test("children that a plugin leaves end with the job", async () => {
+  const leftBehind = `cf-${process.pid}-l`;
   let during = 0;
   const report = await runner.run({
     plugin: "leaves_children",
+    input: leftBehind,
     handlers: {
       message: async () => {
-        during = processesNamed("cf-left-behind").length;
+        during = processesNamed(leftBehind).length;
       },
     },
   });
   expect(report.outputs).toEqual([{ output: "output", rowsSent: 1 }]);
   expect(during).toBe(1);
-  expect(processesNamed("cf-left-behind")).toEqual([]);
+  expect(processesNamed(leftBehind)).toEqual([]);
 });
 
 test("after all of these no scratch folder is left", () => {

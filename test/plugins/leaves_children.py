@@ -1,19 +1,19 @@
-"""Starts a daemon as daemons are started, and ends well."""
+"""Starts a daemon as daemons are started, under the name in the input file, and ends well."""
 
 import ctypes
 import os
 import time
 
-NAME = b"cf-left-behind"
-
 
 class Handler:
     def execute(self, file_path):
+        with open(file_path, "rb") as file:
+            name = file.read()
         ready, tell = os.pipe()
         if os.fork() == 0:
             os.setsid()
             if os.fork() == 0:
-                ctypes.CDLL(None).prctl(15, NAME, 0, 0, 0)  # PR_SET_NAME
+                ctypes.CDLL(None).prctl(15, name, 0, 0, 0)  # PR_SET_NAME
                 os.write(tell, b"!")
                 time.sleep(600)
             os._exit(0)
