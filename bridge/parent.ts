@@ -29,7 +29,7 @@ export interface JobRequest {
 export interface ParentJob {
   /** With which the job's streams are led in at `socketPath`. */
   readonly token: string;
-  /** Resolves when the plugin's process, all that it had started and its guard have ended; undefined if the parent was lost. */
+  /** Resolves when the plugin's process and all that it had started have ended; undefined if the parent was lost. */
   readonly end: Promise<ProcessEnd | undefined>;
   /** Ends the plugin's process; `end` resolves then. */
   kill(): void;

@@ -1,1 +1,2 @@
-"""What runs beside a plugin: launch → warm parent → guard → the plugin's process. Only the last runs the plugin's code."""
+"""What runs beside a plugin: launcher → warm parent → the plugin's process (a guard between them where the kernel gives no process
+namespaces). Only the last runs the plugin's code."""
