@@ -42,6 +42,8 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
     maxConcurrentLocalActivityExecutions: 12,
     // Workflows are short: a small cache is enough and keeps memory flat.
     maxCachedWorkflows: 200,
+    // Cancellation arrives with a heartbeat's answer, which the SDK would otherwise ask for only every eight seconds.
+    maxHeartbeatThrottleInterval: "2 seconds",
     shutdownGraceTime: graceTime,
     shutdownForceTime: "8 seconds",
   });
