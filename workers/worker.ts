@@ -13,6 +13,7 @@ import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { taskQueue } from "../workflows/names.ts";
 import { requestScan } from "./request-scan.ts";
+import { scratchFolder } from "./scratch.ts";
 import type { Services } from "./services.ts";
 
 export interface WorkerOptions {
@@ -37,7 +38,7 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
     taskQueue,
     identity: `${hostname()}:${process.pid}`,
     workflowBundle: { codePath: services.bundlePath },
-    activities: createActivities(options, stack),
+    activities: await createActivities(options, stack),
     maxConcurrentActivityTaskExecutions: settings.worker.concurrency,
     maxConcurrentLocalActivityExecutions: 12,
     // Workflows are short: a small cache is enough and keeps memory flat.
@@ -55,7 +56,7 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
   return { ended };
 }
 
-function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
+async function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
   const environmentRoot = join(settings.stateDir, "environments");
   const pace = createPace();
@@ -72,7 +73,7 @@ function createActivities({ settings, services, client, sinks, dispatch, log }: 
       concurrency: settings.worker.concurrency,
       pace,
       environmentRoot,
-      scratchRoot: join(settings.stateDir, "scratch"),
+      scratchRoot: await scratchFolder(settings.stateDir),
       uv: tools.uv,
       interpreter: tools.python,
       limits: {
