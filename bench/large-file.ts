@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { execa } from "execa";
 import type { Figure } from "./figure.ts";
 import { arrowHandler } from "./samples.ts";
+import { seconds } from "./seconds.ts";
 import { startBenchSystem } from "./system.ts";
 import { waitForJobs } from "./wait.ts";
 
@@ -104,9 +105,3 @@ import sys
 import pandas as pd
 pd.read_csv(sys.argv[1]).to_parquet(sys.argv[2])
 `;
-
-async function seconds(work: () => PromiseLike<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
-}

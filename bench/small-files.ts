@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { seconds } from "./seconds.ts";
 import { startBenchSystem } from "./system.ts";
 import { sampleCsv, sampleHandler } from "./samples.ts";
 import { waitForJobs } from "./wait.ts";
@@ -57,9 +58,3 @@ import pandas as pd, pyarrow as pa, pyarrow.parquet as pq
 os.makedirs(sys.argv[1], exist_ok=True)
 pq.write_table(pa.Table.from_pandas(pd.read_csv(sys.argv[2])), os.path.join(sys.argv[1], os.path.basename(sys.argv[2]) + ".parquet"))
 `;
-
-async function seconds(work: () => PromiseLike<unknown>): Promise<number> {
-  const began = performance.now();
-  await work();
-  return (performance.now() - began) / 1000;
-}

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { testDatabase } from "../support/database.ts";
 import { commandOn, failureOf, runCommand } from "../support/command.ts";
 import { fillRecord, sha256 } from "../support/record.ts";
@@ -23,23 +24,6 @@ beforeAll(async () => {
   await record.version(source, "data/finance.csv", "b");
   await record.complete(await record.job(first, pluginId, "clean"), 3, "/out/finance.parquet");
 });
-
-// Both to the letter as the audit page of the first product has them.
-const versionsWithJobs = `
-SELECT l.rel_path, v.id as version_id, v.content_hash, v.size_bytes, v.detected_at, COUNT(j.id) as jobs_processed
-FROM cf_file_location l
-JOIN cf_file_version v ON v.location_id = l.id
-LEFT JOIN cf_processing_queue j ON j.file_version_id = v.id
-GROUP BY l.rel_path, v.id
-ORDER BY l.rel_path, v.detected_at;
-`;
-const jobsWithVersions = `
-SELECT j.id as job_id, j.status, j.plugin_name, v.id as version_id, v.content_hash, l.rel_path, v.detected_at
-FROM cf_processing_queue j
-JOIN cf_file_version v ON v.id = j.file_version_id
-JOIN cf_file_location l ON l.id = v.location_id
-ORDER BY j.id;
-`;
 
 describe("the audit queries", () => {
   test.each([

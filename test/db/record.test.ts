@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from "vitest";
 import { openDatabase, transaction, type Queryable } from "../../db/pool.ts";
 import { jobStates, jobTransitions } from "../../domain/job-state.ts";
+import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { testDatabase } from "../support/database.ts";
 
 const { db, readerUrl, close } = await testDatabase();
@@ -11,24 +12,6 @@ afterAll(async () => {
 });
 
 const hash = (digit: string): string => digit.repeat(64);
-
-// To the letter as the audit page of the first product has them.
-const versionsWithJobs = `
-SELECT l.rel_path, v.id as version_id, v.content_hash, v.size_bytes, v.detected_at, COUNT(j.id) as jobs_processed
-FROM cf_file_location l
-JOIN cf_file_version v ON v.location_id = l.id
-LEFT JOIN cf_processing_queue j ON j.file_version_id = v.id
-GROUP BY l.rel_path, v.id
-ORDER BY l.rel_path, v.detected_at;
-`;
-
-const jobsWithVersions = `
-SELECT j.id as job_id, j.status, j.plugin_name, v.id as version_id, v.content_hash, l.rel_path, v.detected_at
-FROM cf_processing_queue j
-JOIN cf_file_version v ON v.id = j.file_version_id
-JOIN cf_file_location l ON l.id = v.location_id
-ORDER BY j.id;
-`;
 
 test("both audit queries run as the auditor on an empty record", async () => {
   expect((await auditor.query(versionsWithJobs)).rows).toEqual([]);

@@ -2,6 +2,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { readResults } from "../support/parquet.ts";
 import { createProduct, processesOf, type Product } from "../support/product.ts";
 import { csv, csvPlugin, failingPlugin, oldSdkPlugin } from "../support/samples.ts";
@@ -79,24 +80,9 @@ test("a plugin that raises fails its job in its own words, leaves nothing behind
 });
 
 test("the audit queries of the documents run to the letter", async () => {
-  const versions = await product.run(
-    "sql",
-    `SELECT l.rel_path, v.id as version_id, v.content_hash, v.size_bytes, v.detected_at, COUNT(j.id) as jobs_processed
-FROM cf_file_location l
-JOIN cf_file_version v ON v.location_id = l.id
-LEFT JOIN cf_processing_queue j ON j.file_version_id = v.id
-GROUP BY l.rel_path, v.id
-ORDER BY l.rel_path, v.detected_at;`,
-  );
+  const versions = await product.run("sql", versionsWithJobs);
   expect(versions.stdout).toMatch(/finance\.csv[^\n]*\n[^\n]*finance\.csv/);
-  const queue = await product.run(
-    "sql",
-    `SELECT j.id as job_id, j.status, j.plugin_name, v.id as version_id, v.content_hash, l.rel_path, v.detected_at
-FROM cf_processing_queue j
-JOIN cf_file_version v ON v.id = j.file_version_id
-JOIN cf_file_location l ON l.id = v.location_id
-ORDER BY j.id;`,
-  );
+  const queue = await product.run("sql", jobsWithVersions);
   expect(queue.stdout).toContain("COMPLETED");
   expect(queue.stdout).toContain("FAILED");
 });
