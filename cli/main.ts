@@ -3,10 +3,12 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { reportFailure } from "./report.ts";
 import type { GlobalOptions } from "./shell.ts";
+import { ignoreBrokenPipes } from "./terminal.ts";
 import { verbs } from "./verbs.ts";
 
 /** Runs one command line, without the program's name; sets the process's exit code and returns when everything is tidied up. */
 export async function main(args: readonly string[]): Promise<void> {
+  ignoreBrokenPipes();
   // Failures are reported in the form that was asked for even where the arguments can't be parsed.
   const asked = { json: args.includes("--json"), debug: args.includes("--debug") };
   try {

@@ -24,8 +24,6 @@ export interface Terminal {
 
 export function createTerminal({ json }: { readonly json: boolean }): Terminal {
   const { stdout, stderr } = process;
-  ignoreBrokenPipe(stdout);
-  ignoreBrokenPipe(stderr);
   let shown = false;
   const terminal: Terminal = {
     json,
@@ -55,9 +53,11 @@ export function createTerminal({ json }: { readonly json: boolean }): Terminal {
   return terminal;
 }
 
-/** `casparian files | head` is no error: the reader has seen enough. */
-function ignoreBrokenPipe(stream: NodeJS.WriteStream): void {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+/** `casparian files | head` is no error: the reader has seen enough. Called once, before anything is printed. */
+export function ignoreBrokenPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
 }

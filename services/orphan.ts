@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import type { StopStep } from "./process.ts";
 
@@ -14,7 +14,9 @@ export function startOf(pid: number): string | undefined {
   // The second field is the program's name in parentheses and may hold anything; the third is the state, the 22nd the start in ticks since boot.
   const fields = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
   const [state, ticks] = [fields[0], fields[19]];
-  if (state === undefined || ticks === undefined || state === "Z" || state === "X") return undefined;
+  if (state === undefined || ticks === undefined || state === "X") return undefined;
+  // A killed process shows as a zombie as soon as its first thread has ended; its files and ports are held until the last one has.
+  if (state === "Z" && threadsOf(pid) <= 1) return undefined;
   return `${readProc("/proc/sys/kernel/random/boot_id")?.trim()}:${ticks}`;
 }
 
@@ -41,6 +43,14 @@ function signalIfThere(pid: number, signal: NodeJS.Signals): void {
     process.kill(pid, signal);
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
+  }
+}
+
+function threadsOf(pid: number): number {
+  try {
+    return readdirSync(`/proc/${pid}/task`).length;
+  } catch {
+    return 0;
   }
 }
 

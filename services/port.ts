@@ -1,3 +1,4 @@
+import { randomInt } from "node:crypto";
 import { createServer } from "node:net";
 import { TerminalFailure } from "../domain/failure.ts";
 
@@ -23,9 +24,23 @@ export async function choosePort({ service, setting, asked, last }: PortWish): P
       data: { port: asked },
     });
   }
-  const port = (last === undefined ? undefined : await tryListen(last)) ?? (await tryListen(0));
+  const port = (last === undefined ? undefined : await tryListen(last)) ?? (await findFree());
   if (port === undefined) throw new TerminalFailure({ code: "PORT_IN_USE", message: `no port of 127.0.0.1 is free for ${service}` });
   return port;
+}
+
+/**
+ * Below the ports that systems give to outgoing connections (from 32768 on Linux, 49152 elsewhere): one of those may be taken by any
+ * program's connection just when a service that has stopped wants its own again.
+ */
+const stablePorts = { from: 20_000, to: 32_767, tries: 20 };
+
+async function findFree(): Promise<number | undefined> {
+  for (let attempt = 0; attempt < stablePorts.tries; attempt++) {
+    const port = await tryListen(randomInt(stablePorts.from, stablePorts.to + 1));
+    if (port !== undefined) return port;
+  }
+  return tryListen(0);
 }
 
 function tryListen(port: number): Promise<number | undefined> {
