@@ -51,7 +51,9 @@ test("`npx casparian` in a clone runs the clone's own program, without a downloa
 
 test("a reader that has seen enough is no error", async () => {
   const pipe = (reader: string) =>
-    execa("sh", ["-c", `"$0" "$1" help | ${reader}; echo "status $?"`, process.execPath, join(root, "bin/casparian.js")], { reject: false });
+    execa("sh", ["-c", `"$0" "$1" help | ${reader}; echo "status $?"`, process.execPath, join(root, "bin/casparian.js")], {
+      reject: false,
+    });
   expect(await pipe("head -1")).toMatchObject({ stdout: "Usage: casparian [options] [command]\nstatus 0", stderr: "" });
   // Gone before the program has begun.
   expect(await pipe("true")).toMatchObject({ stdout: "status 0", stderr: "" });
