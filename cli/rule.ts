@@ -1,10 +1,11 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { addRule, type AddedRule } from "../control/add-rule.ts";
 import { changeRule, type RuleChange } from "../control/change-rule.ts";
 import { listRules, type RuleRow } from "../control/list-rules.ts";
 import { testRule, type RuleTest } from "../control/test-rule.ts";
 import { withExamples } from "./examples.ts";
 import { count, printable } from "./format.ts";
+import { parsePriority } from "./quantity.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -50,12 +51,6 @@ function addCommand(shell: Shell): Command {
     "casparian rule add 'vendors/**/*.csv' clean --source inbox": "only below vendors/ of one source",
     "casparian rule add '*.csv' clean --backfill": "also the files that are on record already",
   });
-}
-
-function parsePriority(text: string): number {
-  const priority = Number(text);
-  if (!/^[+-]?\d{1,6}$/.test(text)) throw new InvalidArgumentError("Give a whole number.");
-  return priority;
 }
 
 function describeAdded({ outcome, rule, matchingFiles, backfilled }: AddedRule, running: boolean): string {

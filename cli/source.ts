@@ -1,61 +1,78 @@
-import { Command, InvalidArgumentError } from "commander";
-import { addSource, type AddedSource } from "../control/add-source.ts";
+import { Command } from "commander";
+import { addSource, type AddedSource, type AddSourceRequest } from "../control/add-source.ts";
 import { changeSource, type SourceChange } from "../control/change-source.ts";
+import { findSource } from "../control/find-source.ts";
 import { readStatus, type SourceOverview } from "../control/read-status.ts";
 import { withExamples } from "./examples.ts";
 import { count, duration, number, printable, relativeTime } from "./format.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
+import { chosenSettings, describeSettings, withSettingOptions, type SettingOptions } from "./source-settings.ts";
 import { renderTable, type Column } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
   return new Command("source")
     .description("The folders that files come from.")
     .addCommand(addCommand(shell))
+    .addCommand(setCommand(shell))
     .addCommand(listCommand(shell))
+    .addCommand(showCommand(shell))
     .addCommand(changeCommand(shell, "pause", "stop scanning a source until it is resumed; what is queued goes on"))
     .addCommand(changeCommand(shell, "resume", "scan a paused source again"))
     .addCommand(changeCommand(shell, "remove", "forget a source; what is on record of its files stays"));
 }
 
-interface AddOptions {
-  readonly settle?: number;
-  readonly include?: readonly string[];
-  readonly exclude?: readonly string[];
-}
-
 function addCommand(shell: Shell): Command {
-  const command = new Command("add")
+  const command = withSettingOptions(new Command("add"))
     .summary("add a folder")
     .description(
       "Adds a folder whose files are taken, with all folders below it. Adding it again is fine, and changes the settings that are given.",
     )
     .argument("<name>", "a short name for it")
     .argument("<path>", "the folder")
-    .option("--settle <seconds>", "how long a file must not have changed before it is taken (default: 2)", parseSeconds)
-    .option("--include <globs...>", "take only files that match")
-    .option("--exclude <globs...>", "leave out files and folders that match")
-    .action(async (name: string, path: string, options: AddOptions) => {
-      await withSession(shell, {}, async (session) => {
-        const { home } = shell.settings();
-        const settleMs = options.settle === undefined ? undefined : Math.round(options.settle * 1000);
-        const { include, exclude } = options;
-        const added = await addSource(session, { name, path, settleMs, include, exclude, ownFolders: [`${home}/output`] });
-        shell.terminal.show(added, () => describeAdded(added));
-      });
-    });
+    .action((name: string, path: string, options: SettingOptions) => add(shell, { name, path, settings: chosenSettings(options) }));
   return withExamples(command, {
     "casparian source add inbox ./inbox": "",
     "casparian source add trades /mnt/vendor --include '*.csv'": "only CSV files",
-    "casparian source add drops /mnt/drops --settle 30": "wait 30 s after a file's last change",
+    "casparian source add drops /mnt/drops --settle 30s --every 1m": "wait 30 s after a file's last change, look each minute",
   });
 }
 
-function parseSeconds(text: string): number {
-  const seconds = Number(text);
-  if (text.trim() === "" || !Number.isFinite(seconds) || seconds < 0 || seconds > 86_400)
-    throw new InvalidArgumentError("Give seconds, from 0 to 86400.");
-  return seconds;
+function setCommand(shell: Shell): Command {
+  const command = withSettingOptions(new Command("set"))
+    .summary("change what is chosen for a source")
+    .description("Changes the settings that are given; the others stay. It holds from the next scan on.")
+    .argument("<name>", "the source's name")
+    .action((name: string, options: SettingOptions) => add(shell, { name, settings: chosenSettings(options) }));
+  return withExamples(command, {
+    "casparian source set inbox --every 1m": "",
+    "casparian source set inbox --cron '0 6 * * 1-5'": "at six on working days, instead of an interval",
+    "casparian source set inbox --max-size none": "take the limit away",
+  });
+}
+
+async function add(shell: Shell, request: Omit<AddSourceRequest, "ownFolders">): Promise<void> {
+  await withSession(shell, {}, async (session) => {
+    const added = await addSource(session, { ...request, ownFolders: [`${shell.settings().home}/output`] });
+    shell.terminal.show(added, () => describeAdded(added));
+  });
+}
+
+function showCommand(shell: Shell): Command {
+  const command = new Command("show")
+    .summary("show a source's settings")
+    .description("Shows what is chosen for a source.")
+    .argument("<name>", "the source's name")
+    .action(async (name: string) => {
+      await withSession(shell, {}, async (session) => {
+        const source = await findSource(session.db, name);
+        shell.terminal.show(source, () => {
+          const lines = describeSettings(source).map(([title, value]) => `  ${title.padEnd(12)} ${printable(value)}`);
+          return [`${source.name}: ${printable(source.path)} (${source.state.toLowerCase()})`, ...lines].join("\n");
+        });
+      });
+    });
+  return withExamples(command, { "casparian source show inbox": "" });
 }
 
 function describeAdded({ outcome, source, warnings }: AddedSource): string {

@@ -2,9 +2,10 @@ import { realpathSync, statSync } from "node:fs";
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { insertAudit } from "../db/audit.ts";
 import { transaction } from "../db/pool.ts";
-import { insertSource, listSources, updateSource } from "../db/source-root.ts";
+import { defaultSettings, insertSource, listSources, settingNames, updateSource, type SourceSettings } from "../db/source-root.ts";
 import { messageOf, WrongUse } from "../domain/failure.ts";
 import { checkPattern } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
@@ -12,13 +13,10 @@ import { findSource, type Source } from "./find-source.ts";
 
 export interface AddSourceRequest {
   readonly name: string;
-  readonly path: string;
-  /** How long a file must not have changed before it is taken. 2,000 unless given. */
-  readonly settleMs?: number | undefined;
-  /** Globs of the files to take; all unless given. */
-  readonly include?: readonly string[] | undefined;
-  /** Globs of files and folders to leave out. */
-  readonly exclude?: readonly string[] | undefined;
+  /** The folder; that of the source with this name unless given. */
+  readonly path?: string | undefined;
+  /** Those that are not given stay as they are, or have their defaults. */
+  readonly settings?: Partial<SourceSettings> | undefined;
   /** Where our own outputs go: never taken for input, also where a source holds them. */
   readonly ownFolders: readonly string[];
 }
@@ -36,11 +34,12 @@ export interface AddedSource {
  */
 export async function addSource({ db, actor }: ControlContext, request: AddSourceRequest): Promise<AddedSource> {
   checkName(request.name);
-  const path = resolve(request.path);
-  await checkFolder(path, request.path);
-  for (const pattern of [...(request.include ?? []), ...(request.exclude ?? [])]) checkGlob(pattern);
+  const chosen = request.settings ?? {};
+  checkSettings(chosen);
+  if (request.path !== undefined) await checkFolder(resolve(request.path), request.path);
   return transaction(db, async (tx) => {
     const sources = await listSources(tx);
+    const path = request.path === undefined ? (await findSource(tx, request.name)).path : resolve(request.path);
     const existing = sources.find((source) => source.name === request.name);
     if (existing !== undefined && existing.path !== path) {
       throw new WrongUse(
@@ -49,12 +48,11 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
       );
     }
     const own = ownFoldersWithin(path, request.ownFolders);
-    const settings = {
-      settleMs: request.settleMs ?? existing?.settleMs ?? 2_000,
-      include: request.include ?? existing?.include ?? [],
-      exclude: [...new Set([...(request.exclude ?? existing?.exclude ?? []), ...own])],
-    };
-    const outcome = existing === undefined ? "added" : sameSettings(existing, settings) ? "unchanged" : "changed";
+    const before = settingsOf(existing ?? defaultSettings);
+    const merged = { ...before, ...chosen };
+    const settings = { ...merged, exclude: [...new Set([...merged.exclude, ...own])] };
+    checkTogether(settings);
+    const outcome = existing === undefined ? "added" : isDeepStrictEqual(before, settings) ? "unchanged" : "changed";
     if (existing === undefined) await insertSource(tx, { name: request.name, path, ...settings });
     else if (outcome === "changed") await updateSource(tx, existing.id, settings);
     if (outcome !== "unchanged") {
@@ -70,12 +68,26 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
   });
 }
 
-function checkName(name: string): void {
+function settingsOf(from: SourceSettings): SourceSettings {
+  return Object.fromEntries(settingNames.map((name) => [name, from[name]])) as unknown as SourceSettings;
+}
+
+function checkSettings({ include = [], exclude = [], workerGroup }: Partial<SourceSettings>): void {
+  for (const pattern of [...include, ...exclude]) checkGlob(pattern);
+  if (workerGroup !== undefined && workerGroup !== null) checkName(workerGroup, "a group of workers");
+}
+
+function checkTogether({ everyMs, cron, sizeBytesMin, sizeBytesMax }: SourceSettings): void {
+  if (everyMs !== null && cron !== null)
+    throw new WrongUse("a source is scanned at intervals or by cron, not both", "Give --every or --cron");
+  if (sizeBytesMax !== null && sizeBytesMax < sizeBytesMin) {
+    throw new WrongUse(`no file is at least ${sizeBytesMin} and at most ${sizeBytesMax} bytes large`, "Change --min-size or --max-size");
+  }
+}
+
+function checkName(name: string, what = "a source"): void {
   if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name)) return;
-  throw new WrongUse(
-    `"${name}" can't be the name of a source`,
-    "Use letters, digits, _, - and ., 63 at most, with a letter or digit first",
-  );
+  throw new WrongUse(`"${name}" can't be the name of ${what}`, "Use letters, digits, _, - and ., 63 at most, with a letter or digit first");
 }
 
 async function checkFolder(path: string, given: string): Promise<void> {
@@ -114,10 +126,6 @@ function real(path: string): string {
     // Not made yet, so nothing can link to it.
     return resolve(path);
   }
-}
-
-function sameSettings(a: Pick<Source, "settleMs" | "include" | "exclude">, b: Pick<Source, "settleMs" | "include" | "exclude">): boolean {
-  return a.settleMs === b.settleMs && a.include.join("\0") === b.include.join("\0") && a.exclude.join("\0") === b.exclude.join("\0");
 }
 
 function warn(added: Source, others: readonly Source[], own: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import type { Queryable } from "../db/pool.ts";
 import { WrongUse } from "../domain/failure.ts";
 import { closest } from "../domain/suggest.ts";
 
-export type { Source } from "../db/source-root.ts";
+export type { Source, SourceSettings } from "../db/source-root.ts";
 
 /** The source in use with this name. Throws WrongUse that names the nearest one. */
 export async function findSource(db: Queryable, name: string): Promise<Source> {

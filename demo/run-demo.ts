@@ -59,7 +59,7 @@ async function showMainJob(system: System, inbox: string, options: DemoOptions):
   await publishPlugins(context, system, options);
 
   say("\n2. Add a source: three tables of nycflights13, watched from now on");
-  await addSource(context, { name: "nycflights", path: inbox, settleMs: 500, ownFolders: [join(settings.home, "output")] });
+  await addSource(context, { name: "nycflights", path: inbox, settings: { settleMs: 500 }, ownFolders: [join(settings.home, "output")] });
   await followJobs(context, { ended: 3, ...options });
 
   say("\n3. Edit airports.csv in place, as people do");

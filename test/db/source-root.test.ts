@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { findSource, insertSource, listSources, setSourceState, updateSource } from "../../db/source-root.ts";
+import { findSource, insertSource, listSources, setSourceState, updateSource, type SourceSettings } from "../../db/source-root.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 
 let database: TestDatabase;
@@ -19,8 +19,27 @@ test("a source keeps what it was given", async () => {
 
 test("its settings can be changed", async () => {
   const { id } = (await insertSource(database.db, { name: "changing", path: "/c", ...settings }))!;
-  await updateSource(database.db, id, { settleMs: 0, include: [], exclude: ["*.bak"] });
-  expect(await findSource(database.db, "changing")).toMatchObject({ path: "/c", settleMs: 0, include: [], exclude: ["*.bak"] });
+  const chosen: SourceSettings = {
+    settleMs: 0,
+    include: [],
+    exclude: ["*.bak"],
+    watch: "native",
+    everyMs: null,
+    cron: "0 6 * * *",
+    jitterMs: 1_000,
+    sizeBytesMin: 1,
+    sizeBytesMax: 5_000_000_000,
+    ageMsMax: 86_400_000,
+    priority: -3,
+    workerGroup: "nas",
+    archives: true,
+    snapshots: true,
+    snapshotAgeMsMax: 1,
+    snapshotCountMax: 2,
+    snapshotBytesMax: 6_000_000_000,
+  };
+  await updateSource(database.db, id, chosen);
+  expect(await findSource(database.db, "changing")).toMatchObject({ path: "/c", ...chosen });
 });
 
 test("a name belongs to one source in use, and is free again when that is removed", async () => {
