@@ -1,6 +1,6 @@
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { PluginArtifact } from "../domain/plugin.ts";
-import { sameStat, type FileStat, type FileVersion } from "../domain/file-version.ts";
+import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
 import { loadFileVersion } from "../db/file-version.ts";
 import { saveLog } from "../db/job-log.ts";
@@ -8,7 +8,7 @@ import { insertStagedOutputs, markDiscarded, strandedOutputs, type LedgerEntry }
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
 import { transaction } from "../db/pool.ts";
 import { topicsOf } from "../db/topic.ts";
-import { checkInput } from "./check-input.ts";
+import { openInput, type JobInput } from "./input.ts";
 import { openOutputs, type Outputs } from "./outputs.ts";
 import type { JobDependencies } from "./job.ts";
 
@@ -65,17 +65,17 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
 }
 
 async function attempt(job: JobToRun, version: FileVersion, context: RunContext): Promise<RunOutcome> {
-  const before = await checkInput(version, context.signal);
-  if (!before.same) return supersede(job, version, before.reason, context);
+  const opened = await openInput(version, context.signal);
+  if (!opened.same) return supersede(job, version, opened.reason, context);
+  await using input = opened.input;
 
-  const { report, outputs } = await runPlugin(job, version, context);
+  const { report, outputs } = await runPlugin(job, { version, input }, context);
   try {
-    const after = await checkInput(version, context.signal);
+    const after = await input.verify(context.signal);
     if (!after.same) {
       await outputs.abort();
       return await supersede(job, version, after.reason, context, report);
     }
-    if (!sameStat(before.stat, after.stat)) throw touchedWhileRead(version, before.stat, after.stat);
     return await enterLedger(job, await outputs.stage(), report, context);
   } catch (error) {
     await outputs.abort();
@@ -85,7 +85,7 @@ async function attempt(job: JobToRun, version: FileVersion, context: RunContext)
 
 async function runPlugin(
   job: JobToRun,
-  version: FileVersion,
+  { version, input }: { readonly version: FileVersion; readonly input: JobInput },
   context: RunContext,
 ): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
   const { db, sinks, pool, signal } = context;
@@ -105,8 +105,8 @@ async function runPlugin(
           defaultOutput: artifact.manifest.topic,
         },
         python,
-        inputPath: `${version.sourcePath}/${version.relPath}`,
-        inputRoot: version.sourcePath,
+        inputPath: input.path,
+        inputRoot: input.root,
         scratchDir: context.scratchDir,
         limits: context.limits,
         signal,
@@ -151,14 +151,6 @@ async function supersede(
   context.log.info(`${job.relPath} → ${job.pluginName}: SUPERSEDED: ${reason}`, { job: job.id });
   await context.requestScan(version.sourceName, version.relPath);
   return { outcome: "SUPERSEDED" };
-}
-
-function touchedWhileRead(version: FileVersion, before: FileStat, after: FileStat): TransientFailure {
-  return new TransientFailure({
-    code: "INPUT_TOUCHED",
-    message: `${version.relPath} was touched or replaced while it was read; its content is the same now, so it is read again`,
-    data: { before: String(before.ctimeNs), after: String(after.ctimeNs) },
-  });
 }
 
 /** Keeps the plugin's log and the attempt's end. What becomes of the job is the workflow's business: a transient failure is tried again. */
