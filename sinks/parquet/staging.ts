@@ -18,12 +18,13 @@ export function openStaging(folder: string, name: string): Promise<StagingFile> 
   return onFiles(`${path} can't be created`, async () => {
     let oldFolder = folder;
     for (let attempt = 1; ; attempt++) {
-      const topmost = await mkdir(dirname(path), { recursive: true });
-      if (topmost !== undefined && topmost.length <= folder.length) oldFolder = dirname(topmost);
       try {
+        const topmost = await mkdir(dirname(path), { recursive: true });
+        if (topmost !== undefined && topmost.length <= folder.length) oldFolder = dirname(topmost);
         return { handle: await open(path, "wx+"), name, path, oldFolder };
       } catch (error) {
-        // The end of another output may have removed the staging folder between the two calls, because it was empty.
+        // The end of another output may have removed the staging folder, because it was empty, between any two of the steps: mkdir, too,
+        // finds it there and then gone.
         if (systemCode(error) === "ENOENT" && attempt < 10) continue;
         await removeEmptyStaging(folder);
         throw error;
