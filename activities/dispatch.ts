@@ -1,4 +1,4 @@
-import type { Client } from "@temporalio/client";
+import { WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
 import { defineSearchAttributeKey, SearchAttributeType, WorkflowIdConflictPolicy } from "@temporalio/common";
 import { NativeConnection } from "@temporalio/worker";
 import { claimOutbox, releaseOutbox, type OutboxRow } from "../db/outbox.ts";
@@ -87,7 +87,6 @@ export function createDispatcher({ db, client, log }: { readonly db: Database; r
       workflowId: fileVersionWorkflowId(row.fileVersionId),
       taskQueue,
       args: [{ fileVersionId: row.fileVersionId }],
-      workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
       staticSummary: summarize(row),
       typedSearchAttributes: [
         { key: sourceKey, value: row.sourceName },
@@ -96,9 +95,23 @@ export function createDispatcher({ db, client, log }: { readonly db: Database; r
       // Sources share the workers evenly: one that drops a million files doesn't hold up the others.
       priority: { fairnessKey: row.sourceName },
     };
-    // A workflow that runs already has planned, perhaps; it must hear that there is more to do.
-    if (row.reason === "NEW") await client.workflow.start(workflowTypes.processFileVersion, { ...options, requestEagerStart: eager });
-    else await client.workflow.signalWithStart(workflowTypes.processFileVersion, { ...options, signal: signals.replan, signalArgs: [] });
+    try {
+      await client.workflow.start(workflowTypes.processFileVersion, {
+        ...options,
+        workflowIdConflictPolicy: row.reason === "NEW" ? WorkflowIdConflictPolicy.USE_EXISTING : WorkflowIdConflictPolicy.FAIL,
+        requestEagerStart: eager,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      // It has planned, perhaps, and must hear that there is more to do; it may end before it hears, and then this starts the next one.
+      const again = {
+        ...options,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+        signal: signals.replan,
+        signalArgs: [] as [],
+      };
+      await client.workflow.signalWithStart(workflowTypes.processFileVersion, again);
+    }
   }
 }
 

@@ -100,7 +100,7 @@ async function startOrFind(
     const running = await readRunFile(settings.stateDir);
     if (running !== null) return { running, urls: urlsOf(running) };
     try {
-      const lock = await holdHome(settings.stateDir, { command: commandLine(), waitMs: 300 });
+      const lock = await holdHome(settings.stateDir, { command: commandLine(), brief: true, waitMs: 300 });
       stack.defer(() => lock.release());
       break;
     } catch (error) {

@@ -7,8 +7,12 @@ import { isLocked, takeLock, type Lock } from "./lock.ts";
 export interface HomeLockOptions {
   /** What a person typed, for whoever finds the home taken: `casparian start`. */
   readonly command?: string;
-  /** How long a command that is about to end is waited for; 0 unless given. */
+  /** This program has the home for a short command, so that others wait for it. */
+  readonly brief?: boolean;
+  /** How long whoever has the home is waited for; 0 unless given. */
   readonly waitMs?: number;
+  /** How long a brief command is; as long as `waitMs` unless given. */
+  readonly briefWaitMs?: number;
 }
 
 /**
@@ -18,11 +22,16 @@ export interface HomeLockOptions {
 export async function holdHome(stateDir: string, options: HomeLockOptions = {}): Promise<Lock> {
   mkdirSync(stateDir, { recursive: true });
   // Somebody who only looks has the lock for microseconds, which must not make a start fail.
-  const lock = await takeLock(lockFile(stateDir), Math.max(200, options.waitMs ?? 0));
+  const waitMs = Math.max(200, options.waitMs ?? 0);
+  let lock = await takeLock(lockFile(stateDir), waitMs);
+  const deadline = Date.now() + (options.briefWaitMs ?? 0) - waitMs;
+  while (lock === undefined && Date.now() < deadline && readHolder(stateDir)?.brief === true)
+    lock = await takeLock(lockFile(stateDir), 200);
   if (lock === undefined) throw taken(stateDir);
   // What a killed program left there would now look valid.
   rmSync(runFileOf(stateDir), { force: true });
-  const holder: Holder = { pid: process.pid, command: options.command ?? "casparian", since: new Date().toISOString() };
+  const { command = "casparian", brief = false } = options;
+  const holder: Holder = { pid: process.pid, command, since: new Date().toISOString(), brief };
   writeFileSync(holderFile(stateDir), `${JSON.stringify(holder)}\n`);
   return lock;
 }
@@ -32,7 +41,7 @@ export function isHomeHeld(stateDir: string): boolean {
   return isLocked(lockFile(stateDir));
 }
 
-const holderShape = z.object({ pid: z.int(), command: z.string(), since: z.iso.datetime() });
+const holderShape = z.object({ pid: z.int(), command: z.string(), since: z.iso.datetime(), brief: z.boolean().optional() });
 type Holder = z.infer<typeof holderShape>;
 
 function taken(stateDir: string): WrongUse {

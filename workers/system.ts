@@ -50,8 +50,9 @@ export interface System {
 const dispatchIntervalMs = 5_000;
 const rescueIntervalMs = 30_000;
 const sweepIntervalMs = 60_000;
-/** How long a command that has the folder for a moment is waited for. Milliseconds. */
-const shortCommandMs = 3_000;
+/** How long a system that is just ending is waited for, and a short command, which on a busy machine takes its time. Milliseconds. */
+const endingMs = 3_000;
+const shortCommandMs = 30_000;
 
 /**
  * Starts everything in this folder, in the order in which parts need each other; `stop` (and a failing start) takes it down in reverse.
@@ -62,7 +63,11 @@ const shortCommandMs = 3_000;
  */
 export async function startSystem(options: SystemOptions): Promise<System> {
   await using stack = new AsyncDisposableStack();
-  const lock = await holdHome(options.settings.stateDir, { command: `casparian ${options.command}`, waitMs: shortCommandMs });
+  const lock = await holdHome(options.settings.stateDir, {
+    command: `casparian ${options.command}`,
+    waitMs: endingMs,
+    briefWaitMs: shortCommandMs,
+  });
   stack.defer(() => lock.release());
   const { services, system } = await assemble(options, stack);
   const runFile = await writeRunFile(options.settings.stateDir, {

@@ -74,6 +74,18 @@ test("a command that is about to end is waited for", async () => {
   lock.release();
 });
 
+test("a brief command is waited for longer than a system that runs", async () => {
+  const brief = await holdHome(folder.path, { brief: true });
+  const waiting = holdHome(folder.path, { waitMs: 0, briefWaitMs: 60_000 });
+  const refused = await Promise.race([waiting.then(() => "got it"), holdHome(folder.path).catch(() => "refused")]);
+  expect(refused).toBe("refused");
+  brief.release();
+  const lock = await waiting;
+  // What has it now is not brief.
+  await expect(holdHome(folder.path, { briefWaitMs: 60_000 })).rejects.toThrow("runs in this folder");
+  lock.release();
+});
+
 test("of many who want a home at once, one gets it", async () => {
   const wanted = await Promise.allSettled(Array.from({ length: 8 }, () => holdHome(folder.path)));
   const got = wanted.filter((result) => result.status === "fulfilled");
