@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
-import { markCommitted, markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { markDiscarded, recordCommitted, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { endAttempt, lockJob, setJobState } from "../db/job.ts";
 import { loadArtifact, loadEnvironment } from "../db/plugin.ts";
 import { transaction, type Database } from "../db/pool.ts";
@@ -16,6 +16,7 @@ import type { Pace } from "./pace.ts";
 import { remember } from "./remember.ts";
 import { runJob, type RunOutcome } from "./run-job.ts";
 import { createTurns } from "./turns.ts";
+import type { VersionOf } from "./version-of.ts";
 
 export interface JobDependencies {
   readonly db: Database;
@@ -29,6 +30,7 @@ export interface JobDependencies {
   /** Plugins at once. */
   readonly concurrency: number;
   readonly pace: Pace;
+  readonly versionOf: VersionOf;
   readonly uv: string;
   readonly interpreter: string;
   readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
@@ -88,9 +90,7 @@ export function createJobActivities(deps: JobDependencies) {
         const entries = await stagedOutputs(tx, jobId, attempt);
         entries.forEach(refuseUnbalanced);
         for (const entry of entries) await sinks.forUri(entry.uri).commit(entry);
-        await markCommitted(tx, jobId, attempt);
-        await endAttempt(tx, jobId, attempt, { outcome: "COMMITTED" });
-        await setJobState(tx, jobId, "COMPLETED");
+        await recordCommitted(tx, jobId, attempt);
         const rows = entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}`).join(", ") || "no rows";
         log.info(`${job.relPath} → ${job.pluginName}: ${rows}`, { job: jobId });
         return { state: "COMPLETED" as const };

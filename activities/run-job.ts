@@ -2,9 +2,8 @@ import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.
 import type { PluginArtifact } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
-import { loadFileVersion } from "../db/file-version.ts";
 import { saveLog } from "../db/job-log.ts";
-import { insertStagedOutputs, markDiscarded, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { markDiscarded, recordStaged, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
 import { transaction } from "../db/pool.ts";
 import { topicsOf } from "../db/topic.ts";
@@ -34,10 +33,10 @@ export interface RunContext extends JobDependencies {
 export async function runJob(jobId: string, context: RunContext): Promise<RunOutcome> {
   const begun = await begin(jobId, context);
   if ("outcome" in begun) return begun;
-  const { job, version } = begun;
+  const { job } = begun;
   const startedAt = performance.now();
   try {
-    return await attempt(job, version, context);
+    return await attempt(job, await context.versionOf(job.fileVersionId), context);
   } catch (error) {
     await recordFailure(job, error, context);
     throw error;
@@ -47,7 +46,7 @@ export async function runJob(jobId: string, context: RunContext): Promise<RunOut
 }
 
 /** Takes the job for a new attempt, unless it has ended or has everything staged. */
-async function begin(jobId: string, context: RunContext): Promise<RunOutcome | { readonly job: JobToRun; readonly version: FileVersion }> {
+async function begin(jobId: string, context: RunContext): Promise<RunOutcome | { readonly job: JobToRun }> {
   const { db, sinks } = context;
   return transaction(db, async (tx) => {
     const job = await lockJob(tx, jobId);
@@ -55,12 +54,12 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
     if (job.state !== "QUEUED" && job.state !== "RUNNING") return { outcome: job.state };
     if (job.staged) return { outcome: "STAGED" as const, attempt: job.attempt };
     const number = await beginAttempt(tx, jobId, context.worker);
-    for (const entry of await strandedOutputs(tx, jobId, number)) {
+    // The first attempt finds nothing of others.
+    for (const entry of number === 1 ? [] : await strandedOutputs(tx, jobId, number)) {
       await sinks.forUri(entry.uri).discard(entry);
       await markDiscarded(tx, jobId, entry.attempt);
     }
-    const version = await loadFileVersion(tx, job.fileVersionId);
-    return { job: { ...job, attempt: number }, version: version! };
+    return { job: { ...job, attempt: number } };
   });
 }
 
@@ -123,12 +122,12 @@ async function runPlugin(
 
 async function enterLedger(job: JobToRun, entries: readonly LedgerEntry[], report: PluginReport, context: RunContext): Promise<RunOutcome> {
   const { db, sinks } = context;
-  const entered = await transaction(db, async (tx) => {
-    await saveLog(tx, job.id, job.attempt, report.logs);
-    if (!(await insertStagedOutputs(tx, job, entries))) return false;
-    await endAttempt(tx, job.id, job.attempt, { outcome: "STAGED", peakMemoryBytes: report.peakMemoryBytes });
-    return true;
-  });
+  const entered = await (report.logs.length === 0
+    ? recordStaged(db, job, entries, report.peakMemoryBytes)
+    : transaction(db, async (tx) => {
+        await saveLog(tx, job.id, job.attempt, report.logs);
+        return recordStaged(tx, job, entries, report.peakMemoryBytes);
+      }));
   if (entered) return { outcome: "STAGED", attempt: job.attempt };
   for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
   throw new TransientFailure({ code: "ATTEMPT_REPLACED", message: `attempt ${job.attempt} of job ${job.id} was given to another worker` });

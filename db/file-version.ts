@@ -1,20 +1,22 @@
 import type { FileStat, FileVersion } from "../domain/file-version.ts";
 import { fromStatRow, toStatArrays, type StatRow } from "./file-stat.ts";
-import type { Queryable } from "./pool.ts";
+import { prepared, type Queryable } from "./pool.ts";
 
 interface VersionRow extends StatRow, Omit<FileVersion, "stat"> {}
 
 /** Null where there is no such version. */
 export async function loadFileVersion(db: Queryable, id: string): Promise<FileVersion | null> {
   const { rows } = await db.query<VersionRow>(
-    `select v.id, v.location_id as "locationId", s.id as "sourceId", s.name as "sourceName", s.path as "sourcePath",
+    prepared(
+      `select v.id, v.location_id as "locationId", s.id as "sourceId", s.name as "sourceName", s.path as "sourcePath",
        l.rel_path as "relPath", v.sequence, v.content_hash as "contentHash", v.detected_at as "detectedAt",
        v.size_bytes, v.mtime_ns, v.ctime_ns, v.inode
      from cf_file_version v
      join cf_file_location l on l.id = v.location_id
      join cf_source_root s on s.id = l.source_id
      where v.id = $1`,
-    [id],
+      [id],
+    ),
   );
   const [row] = rows;
   if (row === undefined) return null;

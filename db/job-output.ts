@@ -1,5 +1,5 @@
 import type { SinkMode } from "../domain/topic.ts";
-import type { Queryable } from "./pool.ts";
+import { prepared, type Queryable } from "./pool.ts";
 
 /** One line of the ledger: what one output of one attempt has staged, and the counts at each boundary. */
 export interface LedgerEntry {
@@ -19,54 +19,47 @@ export interface LedgerEntry {
 }
 
 /**
- * Records what an attempt has staged, if it is still the job's present attempt; false where another has taken over
+ * Records what an attempt has staged, and that it has, if it is still the job's present attempt; false where another has taken over
  * (then nothing is recorded, and the caller discards what it staged).
  */
-export async function insertStagedOutputs(
+export async function recordStaged(
   db: Queryable,
   job: { readonly id: string; readonly attempt: number; readonly fileVersionId: string; readonly pluginId: string },
   entries: readonly LedgerEntry[],
+  peakMemoryBytes: number,
 ): Promise<boolean> {
-  const present = await db.query("select from cf_processing_job where id = $1 and attempt = $2 and state = 'RUNNING' for update", [
-    job.id,
-    job.attempt,
-  ]);
-  if (present.rowCount === 0) return false;
-  for (const entry of entries) {
-    await db.query(
-      `insert into cf_job_output (job_id, attempt, output_name, file_version_id, plugin_id, sink_uri, mode, state,
-         rows_sent, rows_received, rows_written, rows_read_back, size_bytes, columns, staged, target)
-       values ($1, $2, $3, $4, $5, $6, $7, 'STAGED', $8, $9, $10, $11, $12, $13, $14, $15)`,
-      [
-        job.id,
-        job.attempt,
-        entry.output,
-        job.fileVersionId,
-        job.pluginId,
-        entry.uri,
-        entry.mode,
-        entry.rowsSent,
-        entry.rowsReceived,
-        entry.rowsWritten,
-        entry.rowsReadBack,
-        entry.sizeBytes,
-        JSON.stringify(entry.columns),
-        JSON.stringify(entry.staged),
-        entry.target,
-      ],
-    );
-  }
-  return true;
+  const { rowCount } = await db.query(
+    prepared(
+      `with present as (
+         select id from cf_processing_job where id = $1 and attempt = $2 and state = 'RUNNING' for update
+       ), output as (
+         insert into cf_job_output (job_id, attempt, output_name, file_version_id, plugin_id, sink_uri, mode, state,
+           rows_sent, rows_received, rows_written, rows_read_back, size_bytes, columns, staged, target)
+         select present.id, $2, e.output, $3, $4, e.uri, e.mode, 'STAGED',
+           e."rowsSent", e."rowsReceived", e."rowsWritten", e."rowsReadBack", e."sizeBytes", e.columns, e.staged, e.target
+         from present, jsonb_to_recordset($5::jsonb) as e (output text, uri text, mode text, "rowsSent" bigint, "rowsReceived" bigint,
+           "rowsWritten" bigint, "rowsReadBack" bigint, "sizeBytes" bigint, columns jsonb, staged jsonb, target text)
+       ), attempt as (
+         update cf_job_attempt a set outcome = 'STAGED', finished_at = now(), peak_memory_bytes = $6
+         from present where a.job_id = present.id and a.attempt = $2
+       )
+       select from present`,
+      [job.id, job.attempt, job.fileVersionId, job.pluginId, JSON.stringify(entries), peakMemoryBytes],
+    ),
+  );
+  return rowCount === 1;
 }
 
 /** What an attempt has staged and not yet committed. */
 export async function stagedOutputs(db: Queryable, jobId: string, attempt: number): Promise<readonly LedgerEntry[]> {
   const { rows } = await db.query<LedgerEntry>(
-    `select output_name as output, sink_uri as uri, mode, rows_sent::float8 as "rowsSent", rows_received::float8 as "rowsReceived",
+    prepared(
+      `select output_name as output, sink_uri as uri, mode, rows_sent::float8 as "rowsSent", rows_received::float8 as "rowsReceived",
        rows_written::float8 as "rowsWritten", rows_read_back::float8 as "rowsReadBack", size_bytes::float8 as "sizeBytes",
        columns, staged, target
      from cf_job_output where job_id = $1 and attempt = $2 and state = 'STAGED' order by output_name`,
-    [jobId, attempt],
+      [jobId, attempt],
+    ),
   );
   return rows;
 }
@@ -87,11 +80,23 @@ export async function strandedOutputs(
   return stranded.flat();
 }
 
-/** Marks everything that the attempt staged as visible. The record refuses a ledger that does not balance and a second result. */
-export async function markCommitted(db: Queryable, jobId: string, attempt: number): Promise<void> {
+/**
+ * Marks everything that the attempt staged as visible, and attempt and job as ended. The record refuses a ledger that does not balance
+ * and a second result.
+ */
+export async function recordCommitted(db: Queryable, jobId: string, attempt: number): Promise<void> {
   await db.query(
-    "update cf_job_output set state = 'COMMITTED', committed_at = now() where job_id = $1 and attempt = $2 and state = 'STAGED'",
-    [jobId, attempt],
+    prepared(
+      `with output as (
+         update cf_job_output set state = 'COMMITTED', committed_at = now() where job_id = $1 and attempt = $2 and state = 'STAGED'
+       ), attempt as (
+         update cf_job_attempt set outcome = 'COMMITTED', finished_at = now() where job_id = $1 and attempt = $2
+       )
+       update cf_processing_job
+       set state = 'COMPLETED', finished_at = now(), error_code = null, error_message = null, error_hint = null
+       where id = $1`,
+      [jobId, attempt],
+    ),
   );
 }
 

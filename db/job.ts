@@ -1,6 +1,6 @@
 import type { JobError } from "../domain/job-error.ts";
 import type { JobState } from "../domain/job-state.ts";
-import type { Queryable } from "./pool.ts";
+import { prepared, type Queryable } from "./pool.ts";
 
 /** A job as the worker needs it to run it. */
 export interface JobToRun {
@@ -23,11 +23,13 @@ export async function insertJobs(
   plugins: readonly { readonly pluginId: string; readonly pluginName: string; readonly priority: number }[],
 ): Promise<void> {
   await db.query(
-    `insert into cf_processing_job (file_version_id, plugin_id, plugin_name, priority)
+    prepared(
+      `insert into cf_processing_job (file_version_id, plugin_id, plugin_name, priority)
      select $1, plugin_id, plugin_name, priority
      from unnest($2::bigint[], $3::text[], $4::int[]) as planned (plugin_id, plugin_name, priority)
      on conflict (file_version_id, plugin_id) do nothing`,
-    [fileVersionId, plugins.map((p) => p.pluginId), plugins.map((p) => p.pluginName), plugins.map((p) => p.priority)],
+      [fileVersionId, plugins.map((p) => p.pluginId), plugins.map((p) => p.pluginName), plugins.map((p) => p.priority)],
+    ),
   );
 }
 
@@ -44,14 +46,16 @@ export async function lockJob(db: Queryable, jobId: string): Promise<JobToRun | 
 
 async function selectJobs(db: Queryable, tail: string, id: string): Promise<readonly JobToRun[]> {
   const { rows } = await db.query<JobToRun>(
-    `select j.id, j.file_version_id as "fileVersionId", j.plugin_id as "pluginId", j.plugin_name as "pluginName", j.state, j.attempt,
+    prepared(
+      `select j.id, j.file_version_id as "fileVersionId", j.plugin_id as "pluginId", j.plugin_name as "pluginName", j.state, j.attempt,
        l.rel_path as "relPath", coalesce(a.outcome = 'STAGED', false) as staged, p.environment_hash as "environmentHash"
      from cf_processing_job j
      join cf_plugin_manifest p on p.id = j.plugin_id
      join cf_file_version v on v.id = j.file_version_id
      join cf_file_location l on l.id = v.location_id
      left join cf_job_attempt a on a.job_id = j.id and a.attempt = j.attempt ${tail}`,
-    [id],
+      [id],
+    ),
   );
   return rows;
 }
@@ -59,7 +63,8 @@ async function selectJobs(db: Queryable, tail: string, id: string): Promise<read
 /** Begins the next attempt of a job, and ends the one before it as lost where it never ended. Returns the attempt's number, from 1. */
 export async function beginAttempt(db: Queryable, jobId: string, worker: string): Promise<number> {
   const { rows } = await db.query<{ attempt: number }>(
-    `with job as (
+    prepared(
+      `with job as (
        update cf_processing_job
        set state = 'RUNNING', attempt = attempt + 1, started_at = coalesce(started_at, now()), finished_at = null,
          error_code = null, error_message = null, error_hint = null
@@ -68,7 +73,8 @@ export async function beginAttempt(db: Queryable, jobId: string, worker: string)
        update cf_job_attempt set outcome = 'LOST', finished_at = now() where job_id = $1 and outcome is null
      )
      insert into cf_job_attempt (job_id, attempt, worker) select id, attempt, $2 from job returning attempt`,
-    [jobId, worker],
+      [jobId, worker],
+    ),
   );
   return rows[0]!.attempt;
 }

@@ -24,6 +24,15 @@ export function openDatabase(url: string, options: { readonly max?: number; read
   return pool;
 }
 
+const names = new Map<string, string>();
+
+/** A query that each connection parses once and then knows by name, for what is asked for each file. */
+export function prepared(text: string, values: readonly unknown[]): { name: string; text: string; values: unknown[] } {
+  const name = names.get(text) ?? `cf_${names.size + 1}`;
+  names.set(text, name);
+  return { name, text, values: [...values] };
+}
+
 /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
 export async function transaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
   const client = await db.connect();

@@ -1,5 +1,5 @@
 import type { ActiveRule, RoutingRule } from "../domain/route.ts";
-import type { Queryable } from "./pool.ts";
+import { prepared, type Queryable } from "./pool.ts";
 
 export type RuleOrigin = "OPERATOR" | "MANIFEST";
 
@@ -18,10 +18,13 @@ export interface RuleRow extends RoutingRule {
 /** The enabled rules whose plugin has an active artifact. */
 export async function activeRules(db: Queryable): Promise<readonly ActiveRule[]> {
   const { rows } = await db.query<ActiveRule>(
-    `select r.id as "ruleId", r.pattern, r.source_id as "sourceId", r.plugin_name as "pluginName", r.priority, r.enabled,
+    prepared(
+      `select r.id as "ruleId", r.pattern, r.source_id as "sourceId", r.plugin_name as "pluginName", r.priority, r.enabled,
        p.id as "pluginId", p.version as "pluginVersion", p.environment_hash as "environmentHash"
      from cf_routing_rule r join cf_plugin_manifest p on p.name = r.plugin_name and p.state = 'ACTIVE'
      where r.enabled order by r.id`,
+      [],
+    ),
   );
   return rows;
 }

@@ -8,6 +8,7 @@ import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createPluginPool } from "../bridge/pool.ts";
+import { createVersionOf } from "../activities/version-of.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
@@ -60,10 +61,11 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
   const { db, tools } = services;
   const environmentRoot = join(settings.stateDir, "environments");
   const pace = createPace();
+  const versionOf = createVersionOf(db);
   const pool = createPluginPool({ maxParents: settings.worker.concurrency + 2, log });
   stack.defer(() => pool.close());
   return {
-    ...createPlanActivities({ db, environmentRoot, interpreter: tools.python, pace }),
+    ...createPlanActivities({ db, environmentRoot, interpreter: tools.python, pace, versionOf }),
     ...createJobActivities({
       db,
       log,
@@ -72,6 +74,7 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
       worker: `${hostname()}:${process.pid}`,
       concurrency: settings.worker.concurrency,
       pace,
+      versionOf,
       environmentRoot,
       scratchRoot: await scratchFolder(settings.stateDir),
       uv: tools.uv,

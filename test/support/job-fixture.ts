@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { createJobActivities, type JobActivities } from "../../activities/job.ts";
 import { createPace } from "../../activities/pace.ts";
 import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
+import { createVersionOf } from "../../activities/version-of.ts";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
 import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
@@ -43,10 +44,12 @@ export async function createJobFixture(): Promise<JobFixture> {
   const sinks = createSinks({ baseDir: folder });
   const scansRequested: string[] = [];
   const pace = createPace();
+  const versionOf = createVersionOf(db);
   const place = { environmentRoot, interpreter: tools.python };
   const activities = {
-    ...createPlanActivities({ db, ...place, pace }),
+    ...createPlanActivities({ db, ...place, pace, versionOf }),
     ...createJobActivities({
+      versionOf,
       db,
       log: quietLog,
       sinks,

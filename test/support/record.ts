@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { recordVersions } from "../../db/file-version.ts";
-import { insertStagedOutputs, markCommitted } from "../../db/job-output.ts";
+import { recordCommitted, recordStaged } from "../../db/job-output.ts";
 import { beginAttempt, endAttempt, insertJobs, setJobState } from "../../db/job.ts";
 import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
 import type { Database } from "../../db/pool.ts";
@@ -80,10 +80,8 @@ export function fillRecord(db: Database) {
         staged: {},
         target,
       };
-      await insertStagedOutputs(db, { id: jobId, attempt, ...rows[0]! }, [entry]);
-      await markCommitted(db, jobId, attempt);
-      await endAttempt(db, jobId, attempt, { outcome: "COMMITTED", peakMemoryBytes: 50_000_000 });
-      await setJobState(db, jobId, "COMPLETED");
+      await recordStaged(db, { id: jobId, attempt, ...rows[0]! }, [entry], 50_000_000);
+      await recordCommitted(db, jobId, attempt);
     },
 
     /** Takes a QUEUED job to FAILED. */
