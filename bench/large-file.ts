@@ -1,4 +1,4 @@
-import { mkdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, open, stat, writeFile } from "node:fs/promises";
 import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { finished } from "node:stream/promises";
@@ -83,6 +83,10 @@ async function writeLargeCsv(path: string, seed: number): Promise<void> {
   }
   file.end();
   await finished(file);
+  // At rest, as a received file is: what the system still has to write would make our own sync wait, and the scripts don't sync.
+  const written = await open(path);
+  await written.sync();
+  await written.close();
 }
 
 async function lastJobSeconds(db: Parameters<typeof waitForJobs>[0]): Promise<number> {
