@@ -1,11 +1,12 @@
 import { sameStat, type FileStat, type FileVersion } from "../domain/file-version.ts";
 import { TransientFailure } from "../domain/failure.ts";
+import { openMember } from "./archive-input.ts";
 import { checkInput } from "./check-input.ts";
 
 /** What a plugin reads for a version: bytes that are the version's, at a path, until it is released. */
 export interface JobInput extends AsyncDisposable {
   readonly path: string;
-  /** The source's folder, of which only the input is shown to the plugin. */
+  /** The source's folder, or that of the members' copies, of which only the input is shown to the plugin. */
   readonly root: string;
   /**
    * Whether what was read were the version's bytes from the first to the last; asked after the plugin has ended. Throws TransientFailure
@@ -25,8 +26,9 @@ export interface Changed {
 
 export type OpenedInput = { readonly same: true; readonly input: JobInput } | Changed;
 
-/** The file at its place, where that still has the version's bytes. */
-export async function openInput(version: FileVersion, signal: AbortSignal): Promise<OpenedInput> {
+/** The version's bytes: the file at its place, where that still has them; the copy of a member out of its archive. */
+export async function openInput(version: FileVersion, signal: AbortSignal, scratchRoot: string): Promise<OpenedInput> {
+  if (version.archive !== null) return openMember(version, version.archive, { scratchRoot, signal });
   const before = await checkInput(version, signal);
   if (!before.same) return before;
   const input: JobInput = {

@@ -52,14 +52,15 @@ export function createPlanActivities({ db, environmentRoot, interpreter, pace, v
     },
   });
 
-  async function planned(job: JobToRun, { stat }: FileVersion): Promise<PlannedJob> {
+  async function planned(job: JobToRun, { stat, archive }: FileVersion): Promise<PlannedJob> {
     const environment = await environmentOf(job.environmentHash);
     return {
       jobId: job.id,
       plugin: job.pluginName,
       environmentHash: job.environmentHash,
       environmentReady: (await hasEnvironment({ environment, root: environmentRoot, interpreter })) !== null,
-      quick: pace.isQuick(job.pluginId, stat.sizeBytes),
+      // A member costs the reading of its archive as well.
+      quick: pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
       stagedAttempt: job.staged ? job.attempt : null,
     };
   }

@@ -64,7 +64,7 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
 }
 
 async function attempt(job: JobToRun, version: FileVersion, context: RunContext): Promise<RunOutcome> {
-  const opened = await openInput(version, context.signal);
+  const opened = await openInput(version, context.signal, context.scratchRoot);
   if (!opened.same) return supersede(job, version, opened.reason, context);
   await using input = opened.input;
 
@@ -148,7 +148,7 @@ async function supersede(
     await setJobState(tx, job.id, "SUPERSEDED", error);
   });
   context.log.info(`${job.relPath} → ${job.pluginName}: SUPERSEDED: ${reason}`, { job: job.id });
-  await context.requestScan(version.sourceName, version.relPath);
+  await context.requestScan(version.sourceName, version.archive?.relPath ?? version.relPath);
   return { outcome: "SUPERSEDED" };
 }
 

@@ -34,7 +34,7 @@ export type ScanOutcome =
     };
 
 /** What a step without heartbeats may take on: well under a second of work. */
-const quickBounds = { files: 1_000, bytes: 64 * 1024 * 1024 };
+const quickBounds = { files: 1_000, bytes: 64 * 1024 * 1024, archiveBytes: 1024 * 1024 };
 const quickStarts = 50;
 
 export type ScanActivities = ReturnType<typeof createScanActivities>;

@@ -70,6 +70,10 @@ function describe(terminal: Terminal, { version, jobs }: VersionLineage): string
     `│  bytes    sha256 ${version.contentHash}, ${bytes(version.sizeBytes)}`,
     `│  version  ${version.id}, detected ${absoluteTime(version.detectedAt)}, modified ${absoluteTime(version.modifiedAt)}`,
   ];
+  if (version.archive !== null) {
+    const { path, sequence, versionId, contentHash } = version.archive;
+    lines.push(`│  archive  ${printable(path)} version ${sequence} (${versionId}), sha256 ${contentHash}`);
+  }
   if (jobs.length === 0) lines.push("└─ no job read it");
   jobs.forEach((job, i) => lines.push(...describeJob(terminal, job, i === jobs.length - 1)));
   return lines.join("\n");

@@ -1,29 +1,42 @@
 import { Command } from "commander";
-import { listVersions, type VersionWithJobs } from "../control/list-versions.ts";
+import { listMembers, listVersions, type VersionRow, type VersionWithJobs } from "../control/list-versions.ts";
 import { withExamples } from "./examples.ts";
-import { absoluteTime, bytes, printable, relativeTime } from "./format.ts";
+import { absoluteTime, bytes, count, printable, relativeTime, shortHash } from "./format.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
   const command = new Command("versions")
-    .description("Lists all versions of a file: when it was found with which bytes, and which jobs read them.")
+    .description(
+      "Lists all versions of a file: when it was found with which bytes, and which jobs read them; of an archive, also its members.",
+    )
     .argument("<path>", "a file's path, or its path below its source")
     .option("--source <name>", "the source that it is of")
     .action(async (path: string, options: { readonly source?: string }) => {
       await withSession(shell, {}, async (session) => {
         const versions = await listVersions(session, { path, source: options.source });
-        shell.terminal.show(versions, () => describe(shell, versions));
+        const isArchive = versions.some((version) => version.opening !== null);
+        const members = isArchive && !shell.terminal.json ? await listMembers(session, { path, source: options.source }) : [];
+        shell.terminal.show(versions, () => describe(shell, versions, members));
       });
     });
-  return withExamples(command, { "casparian versions trades.csv": "", "casparian versions vendors/a.csv --source inbox": "" });
+  return withExamples(command, {
+    "casparian versions trades.csv": "",
+    "casparian versions vendors/a.csv --source inbox": "",
+    "casparian versions 'drop.zip!/inner.csv'": "a member of an archive",
+  });
 }
 
-function describe(shell: Shell, versions: readonly VersionWithJobs[]): string {
+function describe(shell: Shell, versions: readonly VersionWithJobs[], members: readonly VersionRow[]): string {
   const { path, source, root, vanishedAt } = versions[0]!;
   const gone = vanishedAt === null ? "" : `, vanished ${relativeTime(vanishedAt)}`;
-  return `${printable(path)} of source ${source} (${printable(root)})${gone}\n\n${renderTable(shell.terminal, columns, versions)}`;
+  const parts = [`${printable(path)} of source ${source} (${printable(root)})${gone}`, renderTable(shell.terminal, columns, versions)];
+  const refused = versions.filter(({ opening }) => opening?.state === "REFUSED");
+  if (refused.length > 0)
+    parts.push(refused.map(({ sequence, opening }) => `version ${sequence}: ${printable(opening!.message!)}`).join("\n"));
+  if (members.length > 0) parts.push(renderTable(shell.terminal, memberColumns, members));
+  return parts.join("\n\n");
 }
 
 const columns: readonly Column<VersionWithJobs>[] = [
@@ -32,6 +45,7 @@ const columns: readonly Column<VersionWithJobs>[] = [
   { title: "HASH", value: (version) => version.contentHash, shorten: "end" },
   { title: "SIZE", value: (version) => bytes(version.sizeBytes), align: "right" },
   { title: "DETECTED", value: (version) => `${absoluteTime(version.detectedAt)} (${relativeTime(version.detectedAt)})` },
+  { title: "ARCHIVE", value: describeArchive, shorten: "middle", optional: true },
   {
     title: "JOBS",
     value: ({ jobs }) =>
@@ -39,4 +53,29 @@ const columns: readonly Column<VersionWithJobs>[] = [
     shorten: "end",
     style: ({ jobs }) => (jobs.some((job) => job.state === "FAILED") ? "red" : null),
   },
+];
+
+/** Of a member: where its bytes come from; of an archive: what became of it. */
+function describeArchive({ archive, opening }: VersionRow): string {
+  if (archive !== null) return `${archive.path} version ${archive.sequence}`;
+  switch (opening?.state) {
+    case "OPENED":
+      return count(opening.members ?? 0, "member");
+    case "REFUSED":
+      return "refused";
+    case "WAITING":
+      return "to be opened by the next scan";
+    case "REPLACED":
+      return "replaced before it was opened";
+    default:
+      return "";
+  }
+}
+
+const memberColumns: readonly Column<VersionRow>[] = [
+  { title: "MEMBER", value: (member) => member.path, shorten: "middle" },
+  { title: "STATE", value: (member) => member.state, style: (member) => (member.state === "VANISHED" ? "dim" : null) },
+  { title: "VERSIONS", value: (member) => String(member.sequence), align: "right" },
+  { title: "SIZE", value: (member) => bytes(member.sizeBytes), align: "right" },
+  { title: "HASH", value: (member) => shortHash(member.contentHash) },
 ];

@@ -30,7 +30,7 @@ export async function listFiles({ db }: ControlContext, request: ListFilesReques
   for (;;) {
     const limit = request.unmatched ? pageSize : request.limit + 1;
     const page = await selectFiles(db, { sourceIds, state: request.unmatched ? "PRESENT" : undefined, afterId, limit });
-    files.push(...page.filter((file) => !request.unmatched || routeFile(file.path, file.sourceId, rules).length === 0));
+    files.push(...page.filter((file) => !request.unmatched || (!file.isOpened && routeFile(file.path, file.sourceId, rules).length === 0)));
     if (page.length < limit || files.length > request.limit)
       return { files: files.slice(0, request.limit), more: files.length > request.limit };
     afterId = page.at(-1)!.locationId;

@@ -1,4 +1,4 @@
-import { versionsOf, type VersionRow } from "../db/history.ts";
+import { membersOf, versionsOf, type VersionRow } from "../db/history.ts";
 import { listJobs, type JobRow } from "../db/job-history.ts";
 import type { ControlContext } from "./context.ts";
 import { findFile, type FileRequest } from "./find-file.ts";
@@ -7,6 +7,8 @@ export interface VersionWithJobs extends VersionRow {
   /** Oldest first. */
   readonly jobs: readonly JobRow[];
 }
+
+export type { VersionRow } from "../db/history.ts";
 
 /** Beyond so many jobs of one file the oldest are left out. */
 const jobsMax = 10_000;
@@ -17,4 +19,9 @@ export async function listVersions({ db }: ControlContext, request: FileRequest)
   const versions = await versionsOf(db, locationId);
   const jobs = await listJobs(db, { fileVersionIds: versions.map((version) => version.id), limit: jobsMax });
   return versions.map((version) => ({ ...version, jobs: jobs.filter((job) => job.fileVersionId === version.id).toReversed() }));
+}
+
+/** What an archive holds or held: each member with its newest version. None for a file. Throws WrongUse as `listVersions` does. */
+export async function listMembers({ db }: ControlContext, request: FileRequest): Promise<readonly VersionRow[]> {
+  return membersOf(db, (await findFile(db, request)).locationId);
 }

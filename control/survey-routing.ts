@@ -35,7 +35,8 @@ export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceId
       files += 1;
       const matches = routeFile(file.path, file.sourceId, rules);
       for (const match of matches) takenBy.set(match.ruleId, takenBy.get(match.ruleId)! + 1);
-      if (matches.length > 0) continue;
+      // An archive that no rule takes is there for its members.
+      if (matches.length > 0 || file.isOpened) continue;
       unmatched += 1;
       endings.set(endingOf(file.path), (endings.get(endingOf(file.path)) ?? 0) + 1);
     }

@@ -16,11 +16,11 @@ export async function markReturned(db: Queryable): Promise<void> {
   );
 }
 
-/** Whether a file would still be present once those that the comparison missed are marked. */
+/** Whether a file, members of archives aside, would still be present once those that the comparison missed are marked. */
 export async function keepsPresent(db: Queryable, sourceId: string): Promise<boolean> {
   const { rows } = await db.query<{ keeps: boolean }>(
     `select exists (
-       select from cf_file_location l where l.source_id = $1 and l.state = 'PRESENT'
+       select from cf_file_location l where l.source_id = $1 and l.state = 'PRESENT' and l.container_id is null
          and not exists (select from cf_scan_difference d where d.change = 'VANISHED' and d.location_id = l.id)) as keeps`,
     [sourceId],
   );

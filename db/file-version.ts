@@ -1,4 +1,6 @@
+import { archiveName } from "../domain/archive.ts";
 import type { FileStat, FileVersion } from "../domain/file-version.ts";
+import { waitAgain } from "./archive.ts";
 import { fromStatRow, toStatArrays, type StatRow } from "./file-stat.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
@@ -10,10 +12,13 @@ export async function loadFileVersion(db: Queryable, id: string): Promise<FileVe
     prepared(
       `select v.id, v.location_id as "locationId", s.id as "sourceId", s.name as "sourceName", s.path as "sourcePath",
        l.rel_path as "relPath", v.sequence, v.content_hash as "contentHash", v.detected_at as "detectedAt",
-       v.size_bytes, v.mtime_ns, v.ctime_ns, v.inode
+       v.size_bytes, v.mtime_ns, v.ctime_ns, v.inode,
+       case when archive.id is not null then
+         json_build_object('relPath', archive.rel_path, 'sizeBytes', archive.size_bytes) end as archive
      from cf_file_version v
      join cf_file_location l on l.id = v.location_id
      join cf_source_root s on s.id = l.source_id
+     left join cf_file_location archive on archive.id = l.container_id
      where v.id = $1`,
       [id],
     ),
@@ -38,6 +43,8 @@ export interface HashedFile {
  * A version is made where the content differs from the location's newest version, so A → B → A is three versions. A touched file, and
  * a vanished one that is back with the content of its newest version, make none: the location takes the new stat and is present, and
  * which bytes each job read is as certain as before.
+ *
+ * An archive that is new, changed or back waits to be opened, where its source opens archives.
  */
 export async function recordVersions(db: Queryable, sourceId: string, files: readonly HashedFile[]): Promise<ReadonlySet<string>> {
   const { rows } = await db.query<{ rel_path: string }>(
@@ -50,6 +57,7 @@ export async function recordVersions(db: Queryable, sourceId: string, files: rea
        on conflict (source_id, cf_path_key(rel_path)) do update
        set state = 'PRESENT', vanished_at = null, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
          ctime_ns = excluded.ctime_ns, inode = excluded.inode
+       where cf_file_location.container_id is null
        returning id, rel_path
      ), version as (
        insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at)
@@ -64,6 +72,15 @@ export async function recordVersions(db: Queryable, sourceId: string, files: rea
        returning id, location_id
      ), outbox as (
        insert into cf_outbox (file_version_id, reason) select id, 'NEW' from version
+     ), archive as (
+       insert into cf_archive (file_version_id)
+       select coalesce(v.id, newest.id) from location l
+       left join version v on v.location_id = l.id
+       left join cf_file_location was on was.id = l.id
+       left join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) newest on true
+       where exists (select from cf_source_root where id = $1 and archives)
+         and l.rel_path ~* '${archiveName}' and (v.id is not null or was.state = 'VANISHED')
+       on conflict (file_version_id) do update set ${waitAgain}
      ), settled as (
        delete from cf_scan_pending p using hashed h where p.source_id = $1 and cf_path_key(p.rel_path) = cf_path_key(h.rel_path)
      ), readable as (

@@ -16,6 +16,10 @@ export interface FileRow {
   readonly detectedAt: Date;
   /** The newest version's jobs, by state. */
   readonly jobs: Readonly<Partial<Record<JobState, number>>>;
+  /** Of a member: the path of the archive that it lies in. */
+  readonly archive: string | null;
+  /** Whether it is an archive that is there for its members, also where it was refused. */
+  readonly isOpened: boolean;
 }
 
 export interface FileFilter {
@@ -32,7 +36,8 @@ export async function listFiles(db: Queryable, filter: FileFilter): Promise<read
     `select l.id as "locationId", s.name as source, s.id as "sourceId", l.rel_path as path, l.state, v.sequence as versions,
        v.id as "versionId", v.size_bytes::float8 as "sizeBytes", v.content_hash as "contentHash", v.detected_at as "detectedAt",
        coalesce((select jsonb_object_agg(state, n) from
-         (select state, count(*) as n from cf_processing_job j where j.file_version_id = v.id group by state) as counted), '{}') as jobs
+         (select state, count(*) as n from cf_processing_job j where j.file_version_id = v.id group by state) as counted), '{}') as jobs,
+       (select rel_path from cf_file_location archive where archive.id = l.container_id) as archive, ${isOpened} as "isOpened"
      from cf_file_location l
      join cf_source_root s on s.id = l.source_id
      join lateral (select * from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
@@ -50,7 +55,11 @@ export interface PresentFile {
   readonly sourceId: string;
   readonly path: string;
   readonly versionId: string;
+  /** Whether it is an archive that is there for its members, also where it was refused. */
+  readonly isOpened: boolean;
 }
+
+const isOpened = "s.archives and exists (select from cf_archive a where a.file_version_id = v.id)";
 
 export interface PresentFilter {
   readonly sourceIds?: readonly string[] | undefined;
@@ -63,7 +72,7 @@ export interface PresentFilter {
 /** Present files of sources in use, page by page. */
 export async function presentFiles(db: Queryable, page: PresentFilter): Promise<readonly PresentFile[]> {
   const { rows } = await db.query<PresentFile>(
-    `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, v.id as "versionId"
+    `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, v.id as "versionId", ${isOpened} as "isOpened"
      from cf_file_location l
      join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
      join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
@@ -92,6 +101,23 @@ export interface VersionRow {
   readonly path: string;
   readonly state: "PRESENT" | "VANISHED";
   readonly vanishedAt: Date | null;
+  /** Of a member: out of which version of which archive its bytes were first read. */
+  readonly archive: ArchiveOfVersion | null;
+  /** Of an archive that was to be opened: what became of it. */
+  readonly opening: ArchiveOpening | null;
+}
+
+export interface ArchiveOfVersion {
+  readonly path: string;
+  readonly versionId: string;
+  readonly sequence: number;
+  readonly contentHash: string;
+}
+
+export interface ArchiveOpening {
+  readonly state: "WAITING" | "OPENED" | "REFUSED" | "REPLACED";
+  readonly members: number | null;
+  readonly message: string | null;
 }
 
 /** All versions of one file, the first one first. */
@@ -113,14 +139,29 @@ async function selectVersions(db: Queryable, condition: string, values: readonly
   const { rows } = await db.query<VersionRow>(
     `select v.id, v.sequence, v.content_hash as "contentHash", v.size_bytes::float8 as "sizeBytes", v.modified_at as "modifiedAt",
        v.detected_at as "detectedAt", l.id as "locationId", s.name as source, s.id as "sourceId", s.path as root, l.rel_path as path,
-       l.state, l.vanished_at as "vanishedAt"
+       l.state, l.vanished_at as "vanishedAt",
+       case when av.id is not null then jsonb_build_object(
+         'path', al.rel_path, 'versionId', av.id::text, 'sequence', av.sequence, 'contentHash', av.content_hash) end as archive,
+       case when a.state is not null then jsonb_build_object('state', a.state, 'members', a.members, 'message', a.message) end as opening
      from cf_file_version v
      join cf_file_location l on l.id = v.location_id
      join cf_source_root s on s.id = l.source_id
+     left join cf_file_version av on av.id = v.container_version_id
+     left join cf_file_location al on al.id = av.location_id
+     left join cf_archive a on a.file_version_id = v.id
      where ${condition} order by l.id, v.sequence`,
     [...values],
   );
   return rows;
+}
+
+/** The members on record of an archive, each with its newest version, by path; those that are gone included. */
+export async function membersOf(db: Queryable, locationId: string): Promise<readonly VersionRow[]> {
+  return selectVersions(
+    db,
+    "l.container_id = $1 and not exists (select from cf_file_version n where n.location_id = l.id and n.sequence > v.sequence)",
+    [locationId],
+  );
 }
 
 export interface LocationRow {

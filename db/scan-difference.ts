@@ -115,11 +115,13 @@ const countEach = ["NEW", "CHANGED", "REAPPEARED", "RETURNED", "VANISHED"]
 
 const isReady = "change in ('NEW', 'CHANGED', 'REAPPEARED') and not waits";
 
-const wholeSource = "select id, rel_path, state, size_bytes, mtime_ns, ctime_ns, inode from cf_file_location where source_id = $1";
+/** Members of archives are left out: a walk doesn't see them. */
+const wholeSource =
+  "select id, rel_path, state, size_bytes, mtime_ns, ctime_ns, inode from cf_file_location where source_id = $1 and container_id is null";
 
 /** By two indexes: the path itself, and what lies between `path/` and the last text that begins so. */
 const sourceWithin = `
-  select id, rel_path, state, size_bytes, mtime_ns, ctime_ns, inode from cf_file_location where id in (
+  select id, rel_path, state, size_bytes, mtime_ns, ctime_ns, inode from cf_file_location where container_id is null and id in (
     select l.id from unnest($3::text[]) as hint (path)
     join cf_file_location l on l.source_id = $1 and cf_path_key(l.rel_path) = cf_path_key(hint.path)
     union

@@ -11,7 +11,7 @@ export interface Finding {
 
 /**
  * Brings the findings to what the walk met: those in scope that it didn't meet again are mended and go, but for what lies below a
- * folder that could not be read, and files that are yet to be read again.
+ * folder that could not be read, files that are yet to be read again, and what lies in archives, which the walk doesn't open.
  */
 export async function settleFindings(db: Queryable, sourceId: string, scope: readonly string[] | null): Promise<void> {
   await db.query(
@@ -19,7 +19,7 @@ export async function settleFindings(db: Queryable, sourceId: string, scope: rea
        select rel_path, finding as kind, message from cf_scan_seen where finding is not null
      ), mended as (
        delete from cf_scan_finding f
-       where f.source_id = $1
+       where f.source_id = $1 and f.archive_id is null
          and ($2::text[] is null or f.rel_path = '' or exists (
            select from unnest($2) as hint (path) where f.rel_path = path or starts_with(f.rel_path, path || '/')))
          and not exists (select from met m where m.kind = f.kind and m.rel_path = f.rel_path)

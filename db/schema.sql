@@ -1,3 +1,14 @@
+CREATE OR REPLACE FUNCTION public.cf_archive_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from cf_file_version where id = new.file_version_id and container_version_id is not null) then
+    raise exception 'version % is a member of an archive, which is not opened', new.file_version_id using errcode = 'restrict_violation';
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.cf_job_transition()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -20,6 +31,41 @@ begin
     raise exception 'job % cannot go from % to %', old.id, old.state, new.state using errcode = 'restrict_violation';
   end if;
   return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_member_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if tg_op = 'UPDATE' then
+    raise exception 'location % stays what it is: a file, or the member of one archive', old.id using errcode = 'restrict_violation';
+  end if;
+  if not exists (
+    select from cf_file_location archive
+    where archive.id = new.container_id and archive.source_id = new.source_id and archive.container_id is null
+      and starts_with(new.rel_path, archive.rel_path || '!/')) then
+    raise exception '% is no member of location %', new.rel_path, new.container_id using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_member_version_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  wrong bigint;
+begin
+  select v.id into wrong
+  from inserted v
+  join cf_file_location l on l.id = v.location_id
+  left join cf_file_version archive on archive.id = v.container_version_id
+  where l.container_id is distinct from archive.location_id limit 1;
+  if wrong is not null then
+    raise exception 'version % does not name the version of its archive', wrong using errcode = 'restrict_violation';
+  end if;
+  return null;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.cf_path_key(path text)
@@ -47,6 +93,20 @@ AS $function$
 begin
   raise exception '% rows are immutable', tg_table_name using errcode = 'restrict_violation';
 end $function$;
+
+create table cf_archive (
+  file_version_id bigint not null,
+  state text default 'WAITING'::text not null,
+  members integer,
+  message text,
+  ended_at timestamp with time zone,
+  constraint cf_archive_check CHECK (((state = 'WAITING'::text) = (ended_at IS NULL))),
+  constraint cf_archive_check1 CHECK (((state = 'OPENED'::text) = (members IS NOT NULL))),
+  constraint cf_archive_check2 CHECK (((state = 'REFUSED'::text) = (message IS NOT NULL))),
+  constraint cf_archive_members_check CHECK ((members >= 0)),
+  constraint cf_archive_pkey PRIMARY KEY (file_version_id),
+  constraint cf_archive_state_check CHECK ((state = ANY (ARRAY['WAITING'::text, 'OPENED'::text, 'REFUSED'::text, 'REPLACED'::text])))
+);
 
 create table cf_audit (
   id bigint generated always as identity not null,
@@ -85,6 +145,7 @@ create table cf_file_location (
   inode bigint not null,
   first_seen_at timestamp with time zone default now() not null,
   vanished_at timestamp with time zone,
+  container_id bigint,
   constraint cf_file_location_check CHECK (((state = 'VANISHED'::text) = (vanished_at IS NOT NULL))),
   constraint cf_file_location_pkey PRIMARY KEY (id),
   constraint cf_file_location_state_check CHECK ((state = ANY (ARRAY['PRESENT'::text, 'VANISHED'::text])))
@@ -101,6 +162,7 @@ create table cf_file_version (
   inode bigint not null,
   modified_at timestamp with time zone not null,
   detected_at timestamp with time zone default now() not null,
+  container_version_id bigint,
   constraint cf_file_version_content_hash_check CHECK ((content_hash ~ '^[0-9a-f]{64}$'::text)),
   constraint cf_file_version_location_id_sequence_key UNIQUE (location_id, sequence),
   constraint cf_file_version_pkey PRIMARY KEY (id),
@@ -265,7 +327,8 @@ create table cf_scan_finding (
   kind text not null,
   message text not null,
   first_seen_at timestamp with time zone default now() not null,
-  last_seen_at timestamp with time zone default now() not null
+  last_seen_at timestamp with time zone default now() not null,
+  archive_id bigint
 );
 
 create table cf_scan_pending (
@@ -308,6 +371,7 @@ create table cf_source_root (
   snapshot_age_ms_max bigint,
   snapshot_count_max integer,
   snapshot_bytes_max bigint,
+  archives_noted boolean default false not null,
   constraint cf_source_root_age_ms_max_check CHECK ((age_ms_max > 0)),
   constraint cf_source_root_check CHECK ((size_bytes_max >= size_bytes_min)),
   constraint cf_source_root_every_ms_check CHECK ((every_ms >= 1000)),
@@ -336,7 +400,13 @@ create table cf_topic (
   constraint cf_topic_pkey PRIMARY KEY (plugin_name, output_name)
 );
 
+alter table cf_archive add constraint cf_archive_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
+
+alter table cf_file_location add constraint cf_file_location_container_id_fkey FOREIGN KEY (container_id) REFERENCES cf_file_location(id);
+
 alter table cf_file_location add constraint cf_file_location_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_file_version add constraint cf_file_version_container_version_id_fkey FOREIGN KEY (container_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_file_version add constraint cf_file_version_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
 
@@ -364,17 +434,25 @@ alter table cf_routing_rule add constraint cf_routing_rule_source_id_fkey FOREIG
 
 alter table cf_scan add constraint cf_scan_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
+alter table cf_scan_finding add constraint cf_scan_finding_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES cf_file_location(id);
+
 alter table cf_scan_finding add constraint cf_scan_finding_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
 alter table cf_scan_pending add constraint cf_scan_pending_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+CREATE INDEX cf_archive_waiting ON public.cf_archive USING btree (file_version_id) WHERE (state = 'WAITING'::text);
 
 CREATE UNIQUE INDEX cf_contract_one_approved ON public.cf_contract USING btree (plugin_name, output_name) WHERE (state = 'APPROVED'::text);
 
 CREATE INDEX cf_file_location_folder ON public.cf_file_location USING btree (source_id, "left"(rel_path, 200) COLLATE "C");
 
+CREATE INDEX cf_file_location_member ON public.cf_file_location USING btree (container_id) WHERE (container_id IS NOT NULL);
+
 CREATE UNIQUE INDEX cf_file_location_path_key ON public.cf_file_location USING btree (source_id, cf_path_key(rel_path));
 
 CREATE INDEX cf_file_version_content ON public.cf_file_version USING btree (content_hash);
+
+CREATE INDEX cf_file_version_member ON public.cf_file_version USING btree (container_version_id) WHERE (container_version_id IS NOT NULL);
 
 CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
 
@@ -390,6 +468,8 @@ CREATE INDEX cf_quarantine_job ON public.cf_quarantine USING btree (job_id, atte
 
 CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id) NULLS NOT DISTINCT;
 
+CREATE INDEX cf_scan_finding_archive ON public.cf_scan_finding USING btree (archive_id) WHERE (archive_id IS NOT NULL);
+
 CREATE UNIQUE INDEX cf_scan_finding_key ON public.cf_scan_finding USING btree (source_id, kind, cf_path_key(rel_path));
 
 CREATE UNIQUE INDEX cf_scan_pending_path_key ON public.cf_scan_pending USING btree (source_id, cf_path_key(rel_path));
@@ -398,9 +478,17 @@ CREATE INDEX cf_scan_source ON public.cf_scan USING btree (source_id, id);
 
 CREATE UNIQUE INDEX cf_source_root_name_key ON public.cf_source_root USING btree (name) WHERE (state <> 'REMOVED'::text);
 
+CREATE TRIGGER cf_archive_no_member AFTER INSERT ON public.cf_archive FOR EACH ROW EXECUTE FUNCTION cf_archive_guard();
+
 CREATE TRIGGER cf_audit_immutable BEFORE DELETE OR UPDATE ON public.cf_audit FOR EACH ROW EXECUTE FUNCTION cf_refuse();
 
+CREATE TRIGGER cf_file_location_member_changed BEFORE UPDATE OF container_id ON public.cf_file_location FOR EACH ROW WHEN ((new.container_id IS DISTINCT FROM old.container_id)) EXECUTE FUNCTION cf_member_guard();
+
+CREATE TRIGGER cf_file_location_member_inserted BEFORE INSERT ON public.cf_file_location FOR EACH ROW WHEN ((new.container_id IS NOT NULL)) EXECUTE FUNCTION cf_member_guard();
+
 CREATE TRIGGER cf_file_version_immutable BEFORE UPDATE ON public.cf_file_version FOR EACH ROW EXECUTE FUNCTION cf_refuse();
+
+CREATE TRIGGER cf_file_version_member AFTER INSERT ON public.cf_file_version REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION cf_member_version_guard();
 
 CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
 

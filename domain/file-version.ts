@@ -24,6 +24,8 @@ export interface FileVersion {
   readonly contentHash: string;
   readonly stat: FileStat;
   readonly detectedAt: Date;
+  /** Of a member: the archive that it lies in, by its path below the root, and how large that was last; null for a file. */
+  readonly archive: { readonly relPath: string; readonly sizeBytes: number } | null;
 }
 
 export function sameStat(a: FileStat, b: FileStat): boolean {

@@ -104,7 +104,7 @@ function sort(batch: readonly Candidate[], results: readonly HashResult[]) {
 }
 
 /** A connection does one thing at a time; the lanes take turns. */
-function oneAtATime(): Turn {
+export function oneAtATime(): Turn {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
     const turn = last.then(work, work);

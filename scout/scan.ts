@@ -1,4 +1,5 @@
 import { pipeline } from "node:stream/promises";
+import { archiveBytesToOpen, markMembersVanished, reopenReturned } from "../db/archive.ts";
 import { keepsPresent, markReturned, markVanished } from "../db/file-location.ts";
 import type { Database, Queryable } from "../db/pool.ts";
 import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
@@ -6,12 +7,14 @@ import { addFindings, settleFindings } from "../db/scan-finding.ts";
 import { duePaths, noteWaiting } from "../db/scan-pending.ts";
 import { completeScan, failScan, pruneScans } from "../db/scan.ts";
 import type { Source } from "../db/source-root.ts";
+import type { ArchiveLimits } from "../domain/archive.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
 import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
 import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
 import { hintsMax, tidyHints } from "./hints.ts";
+import { openArchives, settleSetting, type OpenedTotals } from "./open-archives.ts";
 import type { ScoutThreads } from "./threads.ts";
 import type { WalkEnd } from "./walk.ts";
 
@@ -25,11 +28,13 @@ export interface ScanRequest {
   readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
   readonly log: Log;
   /** Gives up with TransientFailure SCAN_TOO_LARGE, before anything is hashed, when there is more to do. */
-  readonly bounds?: { readonly files: number; readonly bytes: number } | undefined;
+  readonly bounds?: { readonly files: number; readonly bytes: number; readonly archiveBytes?: number } | undefined;
+  /** What an archive may come to; as in `domain/archive.ts` unless given. */
+  readonly archiveLimits?: ArchiveLimits | undefined;
 }
 
 export interface ScanProgress {
-  readonly step: "walk" | "compare" | "hash";
+  readonly step: "walk" | "compare" | "hash" | "archives";
   readonly filesSeen: number;
   readonly filesHashed: number;
   readonly bytesHashed: number;
@@ -37,7 +42,7 @@ export interface ScanProgress {
 
 /**
  * What a scan did. A file that was seen is counted once as new, changed, unchanged or reappeared, or it waits, or it is a finding (can't be
- * read).
+ * read). Members of archives count as files where their archive was opened.
  */
 export interface ScanReport {
   readonly scanId: string;
@@ -87,6 +92,8 @@ export async function scanSource(request: ScanRequest): Promise<ScanReport> {
 async function runScan(request: ScanRequest, connection: Queryable, scanId: string): Promise<ScanReport> {
   const { source } = request;
   await prepareSeen(connection);
+  // Only a look at everything costs a question to sources without archives.
+  const dropped = source.archives || request.paths === null ? await settleSetting(connection, source) : 0;
   const seen = await notedTogether(connection, async () => {
     const paths = await pathsToLookAt(request, connection);
     const part = paths === null ? null : await lookAndCompare(request, connection, paths);
@@ -95,19 +102,21 @@ async function runScan(request: ScanRequest, connection: Queryable, scanId: stri
     return enough;
   });
   const hashed = await hashCandidates({ ...request, connection, filesSeen: seen.files, candidates: seen.candidates });
+  const opened = source.archives ? await openArchives({ ...request, connection, filesSeen: seen.files }) : null;
   if (seen.isWhole) await pruneScans(connection, source.id);
   const nowMs = Date.now();
-  const counts = countFiles(seen, hashed);
+  const counts = addMembers(countFiles(seen, hashed), opened, dropped);
+  const message = seen.message ?? (dropped > 0 ? describeDropped(dropped) : null);
   const clock = { settleMs: source.settleMs, nowMs };
-  const standing = await completeScan(connection, { id: scanId, sourceId: source.id, counts, message: seen.message, clock });
+  const standing = await completeScan(connection, { id: scanId, sourceId: source.id, counts, message, clock });
   return {
     ...counts,
     scanId,
     filesWaiting: standing.filesWaiting,
     nextSettleAt: standing.nextSettleInMs === null ? null : new Date(nowMs + Math.ceil(standing.nextSettleInMs)),
-    bytesHashed: hashed.bytes,
+    bytesHashed: hashed.bytes + (opened?.bytes ?? 0),
     findings: standing.findings,
-    message: seen.message,
+    message,
   };
 }
 
@@ -115,6 +124,8 @@ interface Seen {
   readonly isWhole: boolean;
   readonly files: number;
   readonly differences: Differences;
+  /** Members of archives that vanished with them. */
+  readonly membersVanished: number;
   readonly candidates: Candidates;
   readonly message: string | null;
 }
@@ -147,8 +158,16 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
     }
   }
   requireWithin(request, files, differences.readyBytes);
-  if (differences.VANISHED > 0 && message === null) await markVanished(connection);
-  if (differences.RETURNED > 0) await markReturned(connection);
+  if (source.archives && request.bounds !== undefined) requireWithin(request, 0, 0, await archiveBytesToOpen(connection, source.id));
+  let membersVanished = 0;
+  if (differences.VANISHED > 0 && message === null) {
+    await markVanished(connection);
+    if (source.archives) membersVanished = await markMembersVanished(connection);
+  }
+  if (differences.RETURNED > 0) {
+    await markReturned(connection);
+    if (source.archives) await reopenReturned(connection);
+  }
   if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
   if (differences.findings || message !== null) await settleFindings(connection, source.id, scope);
   const candidates = await listCandidates(connection, source, differences.ready + differences.waits);
@@ -156,6 +175,7 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
     isWhole: scope === null,
     files,
     differences: message === null ? differences : { ...differences, VANISHED: 0 },
+    membersVanished,
     candidates,
     message,
   };
@@ -167,7 +187,8 @@ async function look(
   paths: readonly string[] | null,
 ): Promise<WalkEnd & { readonly files: number }> {
   const { source, threads, signal, onProgress } = request;
-  const walk = threads.walk({ root: source.path, include: source.include, exclude: source.exclude, paths }, signal);
+  const { path: root, include, exclude, archives } = source;
+  const walk = threads.walk({ root, include, exclude, archives, paths }, signal);
   let files = 0;
   let end: WalkEnd | undefined;
   await pipeline(async function* () {
@@ -187,8 +208,8 @@ async function look(
   return { files, ...end! };
 }
 
-function requireWithin({ source, bounds }: ScanRequest, files: number, bytes: number): void {
-  if (bounds === undefined || (files <= bounds.files && bytes <= bounds.bytes)) return;
+function requireWithin({ source, bounds }: ScanRequest, files: number, bytes: number, archiveBytes = 0): void {
+  if (bounds === undefined || (files <= bounds.files && bytes <= bounds.bytes && archiveBytes <= (bounds.archiveBytes ?? 0))) return;
   throw new TransientFailure({ code: "SCAN_TOO_LARGE", message: `source ${source.name} has more to scan than a short step takes on` });
 }
 
@@ -203,18 +224,32 @@ async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryab
   return message;
 }
 
-function countFiles(
-  { files, differences: d }: Seen,
-  { versioned, touched }: HashTotals,
-): Pick<ScanReport, "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared"> {
+type FileCounts = Pick<ScanReport, "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared">;
+
+function countFiles({ files, differences: d, membersVanished }: Seen, { versioned, touched }: HashTotals): FileCounts {
   return {
     filesSeen: files,
     filesNew: versioned.NEW,
     filesChanged: versioned.CHANGED,
     filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED + touched.CHANGED,
-    filesVanished: d.VANISHED,
+    filesVanished: d.VANISHED + membersVanished,
     filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
   };
+}
+
+function addMembers(counts: FileCounts, members: OpenedTotals | null, dropped: number): FileCounts {
+  return {
+    filesSeen: counts.filesSeen + (members?.seen ?? 0),
+    filesNew: counts.filesNew + (members?.new ?? 0),
+    filesChanged: counts.filesChanged + (members?.changed ?? 0),
+    filesUnchanged: counts.filesUnchanged + (members?.unchanged ?? 0),
+    filesVanished: counts.filesVanished + (members?.vanished ?? 0) + dropped,
+    filesReappeared: counts.filesReappeared + (members?.reappeared ?? 0),
+  };
+}
+
+function describeDropped(members: number): string {
+  return `archives are no longer opened, so ${members} members on record count as vanished; their versions and results stay`;
 }
 
 async function endBadly({ source, signal }: ScanRequest, connection: Queryable, scanId: string, error: unknown): Promise<void> {

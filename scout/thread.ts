@@ -1,28 +1,32 @@
 import { parentPort } from "node:worker_threads";
 import { TerminalFailure } from "../domain/failure.ts";
+import { listMembers } from "./archive/list-members.ts";
 import { hashTasks } from "./hash.ts";
 import { chunksAheadMax, type ThreadJob, type ThreadOrder, type ThreadReply } from "./threads.ts";
 import { walk } from "./walk.ts";
 
-/** What runs in a scout thread: one order after the other, each a synchronous generator whose values are the order's chunks. */
-parentPort?.on("message", ({ job, ahead }: ThreadOrder) => {
+/** What runs in a scout thread: one order after the other, each a generator whose values are the order's chunks. */
+parentPort?.on("message", (order: ThreadOrder) => void obey(order));
+
+async function obey({ job, ahead }: ThreadOrder): Promise<void> {
   try {
     const work = start(job);
-    let step = work.next();
+    let step = await work.next();
     while (step.done !== true) {
       waitForRoom(ahead);
       reply({ kind: "chunk", value: step.value });
-      step = work.next();
+      step = await work.next();
     }
     reply({ kind: "end", value: step.value });
   } catch (error) {
     const terminal = error instanceof TerminalFailure ? { code: error.code, message: error.message, hint: error.hint } : null;
     reply({ kind: "failed", terminal, error });
   }
-});
+}
 
-function start(job: ThreadJob): Generator<unknown, unknown> {
-  return job.kind === "walk" ? walk(job.request) : hashTasks(job.tasks);
+function start(job: ThreadJob): Generator<unknown, unknown> | AsyncGenerator<unknown, unknown> {
+  if (job.kind === "walk") return walk(job.request);
+  return job.kind === "hash" ? hashTasks(job.tasks) : listMembers(job.request);
 }
 
 /** Back-pressure: the thread sleeps while too many of its chunks have not been taken. */

@@ -1,12 +1,14 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { TerminalFailure } from "../domain/failure.ts";
+import type { ListMembersEnd, ListMembersRequest, MemberChunk } from "./archive/list-members.ts";
 import type { HashResult, HashTask } from "./hash.ts";
 import type { WalkChunk, WalkEnd, WalkRequest } from "./walk.ts";
 
 export type ThreadJob =
   | { readonly kind: "walk"; readonly request: WalkRequest }
-  | { readonly kind: "hash"; readonly tasks: readonly HashTask[] };
+  | { readonly kind: "hash"; readonly tasks: readonly HashTask[] }
+  | { readonly kind: "members"; readonly request: ListMembersRequest };
 
 export interface ThreadOrder {
   readonly job: ThreadJob;
@@ -33,6 +35,8 @@ export interface ScoutThreads {
   walk(request: WalkRequest, signal: AbortSignal): AsyncGenerator<WalkChunk, WalkEnd>;
   /** Yields how many bytes more were read. */
   hash(tasks: readonly HashTask[], signal: AbortSignal): AsyncGenerator<number, readonly HashResult[]>;
+  /** Yields the members of an archive; they are to be believed only once it has ended well. */
+  members(request: ListMembersRequest, signal: AbortSignal): AsyncGenerator<MemberChunk, ListMembersEnd>;
   close(): Promise<void>;
 }
 
@@ -56,6 +60,14 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
       const leave = bytes > largeBytes ? await takePlace() : undefined;
       try {
         return yield* run<number, readonly HashResult[]>({ kind: "hash", tasks }, signal);
+      } finally {
+        leave?.();
+      }
+    },
+    async *members(request, signal) {
+      const leave = request.stat.sizeBytes > largeBytes ? await takePlace() : undefined;
+      try {
+        return yield* run<MemberChunk, ListMembersEnd>({ kind: "members", request }, signal);
       } finally {
         leave?.();
       }

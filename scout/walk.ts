@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { lstatSync, opendirSync, readdirSync, realpathSync, statSync, type BigIntStats } from "node:fs";
+import { looksLikeInside } from "../domain/archive.ts";
 import { seenFileLine, seenFindingLine } from "../db/seen-line.ts";
 import { messageOf, TerminalFailure } from "../domain/failure.ts";
 import { anchorHints } from "./anchor.ts";
@@ -12,6 +13,8 @@ export interface WalkRequest {
   readonly root: string;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  /** Whether archives are opened; not unless given. */
+  readonly archives?: boolean | undefined;
   /** Paths below the root to look at, each with everything below it; null for the whole tree. */
   readonly paths: readonly string[] | null;
 }
@@ -70,7 +73,8 @@ export function* walk(request: WalkRequest): Generator<WalkChunk, WalkEnd> {
     // Gone since its folder was read.
     if (stats === undefined) return;
     if (stats.isDirectory()) {
-      if (entersFolder(path)) folders.push(path);
+      if (looksLikeInside(path)) lines += seenFindingLine(path, "FOLDER_LIKE_ARCHIVE", likeArchive);
+      else if (entersFolder(path)) folders.push(path);
     } else if (takesFile(path)) {
       if (stats.isFile()) {
         lines += seenFileLine(path, stats.size, recordable(stats.mtimeNs), recordable(stats.ctimeNs), stats.ino);
@@ -110,6 +114,8 @@ export function* walk(request: WalkRequest): Generator<WalkChunk, WalkEnd> {
     return chunk;
   }
 }
+
+const likeArchive = "a folder whose files would have the paths of an archive's members, so it is not entered; rename it";
 
 function unreadableLine(path: string, error: unknown): string {
   return seenFindingLine(

@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly path: string;
   readonly include?: readonly string[];
   readonly exclude?: readonly string[];
+  /** Whether archives are opened; not unless given. */
+  readonly archives?: boolean;
   /** Paths below the root at which something may have changed; null when there are too many to name. */
   readonly onHint: (paths: readonly string[] | null) => void;
   readonly log: Log;
@@ -40,10 +42,10 @@ const rootCheckMs = 2_000;
  * files come as their folder's raw ones, which also aren't thinned out: chokidar drops a change within 50 ms of another.
  */
 export function watchSource(
-  { path: root, include = [], exclude = [], onHint, log }: WatchOptions,
+  { path: root, include = [], exclude = [], archives = false, onHint, log }: WatchOptions,
   watch = watchWithChokidar,
 ): SourceWatcher {
-  const { takesFile, entersFolder } = selection({ include, exclude });
+  const { takesFile, entersFolder } = selection({ include, exclude, archives });
   const hints = coalesce(onHint);
   const { promise: ready, resolve } = Promise.withResolvers<boolean>();
   let ended = false;

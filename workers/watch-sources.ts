@@ -44,6 +44,7 @@ export function watchSources(options: {
       path: source.path,
       include: source.include,
       exclude: source.exclude,
+      archives: source.archives,
       log,
       onHint: (paths) => void requestScan(source.name, paths).catch(() => scans.nudge()),
     });
@@ -66,6 +67,6 @@ export function watchSources(options: {
 }
 
 /** What makes a watcher stale when it changes. */
-function keyOf(source: Pick<Source, "path" | "include" | "exclude"> | undefined): string {
-  return source === undefined ? "" : JSON.stringify([source.path, source.include, source.exclude]);
+function keyOf(source: Pick<Source, "path" | "include" | "exclude" | "archives"> | undefined): string {
+  return source === undefined ? "" : JSON.stringify([source.path, source.include, source.exclude, source.archives]);
 }

@@ -29,6 +29,7 @@ test("a version comes back exactly as it was recorded", async () => {
   expect(await loadFileVersion(database.db, id)).toEqual({
     id,
     locationId: expect.any(String),
+    archive: null,
     sourceId,
     sourceName: "drops",
     sourcePath: "/drops",

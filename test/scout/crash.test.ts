@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { zipFiles } from "../support/archives.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { findSource, insertSource } from "../../db/source-root.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
@@ -60,6 +61,15 @@ test("a scan that is killed anywhere leaves what the next one completes to the s
     { state: "COMPLETED", count: 1 },
     { state: "FAILED", count: 3 },
   ]);
+});
+
+test("a scan that is killed while it opens an archive leaves no part of it, and the next one records it whole", async () => {
+  const place = await openField(database.db, threads, { archives: true });
+  place.write("drop.zip", zipFiles(Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`f${n}`, `content ${n}`]))));
+  expect(await scanAndKill(place.source.name, (step) => step === "archives")).not.toContain("done 0");
+  expect(await place.record()).toHaveLength(1);
+  expect(await place.scan()).toMatchObject({ filesNew: 3_000, filesUnchanged: 1 });
+  expect(await countOutbox(place.source.id)).toBe(3_001);
 });
 
 async function countOutbox(sourceId: string): Promise<number> {

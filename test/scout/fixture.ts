@@ -36,7 +36,7 @@ export interface Field {
   readonly root: string;
   readonly log: ReturnType<typeof recordingLog>;
   /** Writes a file below the root. */
-  readonly write: (relPath: string, content: string) => void;
+  readonly write: (relPath: string, content: string | Uint8Array) => void;
   readonly scan: (paths?: readonly string[] | null, options?: Partial<ScanRequest>) => Promise<ScanReport>;
   /** Each location with its state and the first characters of its versions' hashes. */
   readonly record: () => Promise<readonly string[]>;

@@ -1,0 +1,79 @@
+import { mkdir, mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
+import { removeFolder } from "../bridge/scratch.ts";
+import { memberNameOf } from "../domain/archive.ts";
+import { messageOf, TransientFailure } from "../domain/failure.ts";
+import { sameStat, type FileVersion } from "../domain/file-version.ts";
+import { copyMember, type MemberContent } from "../scout/archive/copy-member.ts";
+import { ArchiveRefused } from "../scout/archive/entry.ts";
+import { isGone, readStat } from "../scout/stat.ts";
+import type { JobInput, OpenedInput } from "./input.ts";
+
+/**
+ * The bytes of an archive's member in a private file that has the member's name. The archive may have got another version meanwhile: so
+ * long as it holds the member with the version's very bytes, which their hash says, they are what the plugin is to read.
+ *
+ * Throws TransientFailure MEMBER_NOT_READ where the file system fails.
+ */
+export async function openMember(
+  version: FileVersion,
+  archive: NonNullable<FileVersion["archive"]>,
+  { scratchRoot, signal }: { readonly scratchRoot: string; readonly signal: AbortSignal },
+): Promise<OpenedInput> {
+  const root = join(scratchRoot, "members");
+  await mkdir(root, { recursive: true, mode: 0o700 });
+  const folder = await mkdtemp(join(root, `${version.id}-`));
+  try {
+    const path = join(folder, version.relPath.slice(version.relPath.lastIndexOf("/") + 1));
+    const reason = await copyOut(version, archive.relPath, path, signal);
+    if (reason === null) return { same: true, input: await inputAt(path, root, folder) };
+    await removeFolder(folder);
+    return { same: false, reason };
+  } catch (error) {
+    await removeFolder(folder);
+    throw error;
+  }
+}
+
+/** Why there are no such bytes any more; null where they are at the path now. */
+async function copyOut(version: FileVersion, archivePath: string, path: string, signal: AbortSignal): Promise<string | null> {
+  const name = memberNameOf(archivePath, version.relPath);
+  const wanted = { archivePath: `${version.sourcePath}/${archivePath}`, name, bytesMax: version.stat.sizeBytes };
+  let content: MemberContent | null;
+  try {
+    content = await copyMember(wanted, path, signal);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isGone(error)) return `${archivePath} is no longer there`;
+    if (error instanceof ArchiveRefused) return `${archivePath} no longer holds version ${version.sequence} of ${name}: ${error.message}`;
+    throw new TransientFailure({
+      code: "MEMBER_NOT_READ",
+      message: `${version.relPath} could not be copied out of its archive: ${messageOf(error)}`,
+      hint: "It is tried again; check the folder of the source, and the space below .casparian/scratch",
+      cause: error,
+    });
+  }
+  if (content === null) return `${archivePath} no longer holds ${name}`;
+  return content.hash === version.contentHash ? null : `${version.relPath} is no longer what version ${version.sequence} recorded`;
+}
+
+/** Nobody else writes there; the file is compared all the same, for a plugin that no sandbox keeps from writing. */
+async function inputAt(path: string, root: string, folder: string): Promise<JobInput> {
+  const before = await readStat(path);
+  return {
+    path,
+    root,
+    async verify() {
+      const after = await readStat(path);
+      if (before !== null && after !== null && sameStat(before, after)) return { same: true };
+      throw new TransientFailure({
+        code: "INPUT_TOUCHED",
+        message: "the private copy of the member was changed while the plugin read it, so it is read again",
+        hint: "casparian doctor says what this machine's kernel lacks to keep a plugin from writing there",
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await removeFolder(folder);
+    },
+  };
+}
