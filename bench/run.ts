@@ -2,11 +2,13 @@ import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
 import { benchSmallFiles } from "./small-files.ts";
+import { benchWatch } from "./watch.ts";
 
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "small-files": benchSmallFiles,
   "large-file": benchLargeFile,
   latency: benchLatency,
+  watch: benchWatch,
 };
 
 /** `npm run bench [-- NAME …]`: measures against real processes and prints each figure as it is known. Absolute times depend on the machine. */

@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { execa, type ResultPromise } from "execa";
 import { openDatabase, type Database } from "../db/pool.ts";
@@ -25,7 +27,7 @@ export async function startBenchSystem(): Promise<BenchSystem> {
   const env = { CASPARIAN_TOOLS_DIR: process.env["CASPARIAN_TOOLS_DIR"] ?? join(root, ".casparian/tools") };
   const run = (args: readonly string[]) => execa(process.execPath, [join(root, "bin/casparian.js"), "--home", home, ...args], { env });
   const system: ResultPromise = run(["start"]);
-  const status = await waitUntilRunning(run, system);
+  const status = await waitUntilRunning(home, run, system);
   const db = openDatabase(status.database.url);
   return {
     home,
@@ -56,11 +58,16 @@ interface Status {
   readonly running: { readonly pid: number };
 }
 
-async function waitUntilRunning(run: (args: readonly string[]) => ResultPromise, system: ResultPromise): Promise<Status> {
+async function waitUntilRunning(home: string, run: (args: readonly string[]) => ResultPromise, system: ResultPromise): Promise<Status> {
   let failed: unknown;
   system.catch((error: unknown) => (failed = error));
   for (;;) {
     if (failed !== undefined) throw failed;
+    // Until then `status` itself would hold the folder, time and again.
+    if (!existsSync(join(home, ".casparian/run.json"))) {
+      await setTimeout(50);
+      continue;
+    }
     const { stdout } = await run(["status", "--json"]).catch(() => ({ stdout: "" }));
     const status =
       stdout === "" ? null : (JSON.parse(String(stdout)) as { database: Status["database"]; running: Status["running"] | null });

@@ -1,4 +1,4 @@
-import type { BigIntStats } from "node:fs";
+import { lstatSync, type BigIntStats } from "node:fs";
 import { lstat } from "node:fs/promises";
 import type { FileStat } from "../domain/file-version.ts";
 
@@ -33,6 +33,15 @@ const timeMaxNs = 2n ** 63n - 1n;
 export function isGone(error: unknown): boolean {
   const code = errorCode(error);
   return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Whether a folder is at the path, and no link to one. */
+export function isFolder(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  } catch {
+    return false;
+  }
 }
 
 export function errorCode(error: unknown): string {

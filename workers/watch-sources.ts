@@ -1,7 +1,7 @@
 import { listSources, type Source } from "../db/source-root.ts";
 import type { Database } from "../db/pool.ts";
 import type { Log } from "../domain/log.ts";
-import { watchSource } from "../scout/watch.ts";
+import { watchSource } from "../scout/watch/watch-source.ts";
 import { every } from "./every.ts";
 
 /** How often the list of sources is read again. Milliseconds. */
@@ -45,6 +45,8 @@ export function watchSources(options: {
       include: source.include,
       exclude: source.exclude,
       archives: source.archives,
+      watch: source.watch,
+      settleMs: source.settleMs,
       log,
       onHint: (paths) => void requestScan(source.name, paths).catch(() => scans.nudge()),
     });
@@ -67,6 +69,7 @@ export function watchSources(options: {
 }
 
 /** What makes a watcher stale when it changes. */
-function keyOf(source: Pick<Source, "path" | "include" | "exclude" | "archives"> | undefined): string {
-  return source === undefined ? "" : JSON.stringify([source.path, source.include, source.exclude, source.archives]);
+function keyOf(source: Pick<Source, "path" | "include" | "exclude" | "archives" | "watch" | "settleMs"> | undefined): string {
+  if (source === undefined) return "";
+  return JSON.stringify([source.path, source.include, source.exclude, source.archives, source.watch, source.settleMs]);
 }

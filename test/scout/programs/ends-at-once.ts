@@ -1,0 +1,2 @@
+/** A watching process that crashes. */
+process.kill(process.pid, "SIGSEGV");
