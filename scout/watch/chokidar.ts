@@ -4,6 +4,10 @@ import { errorCode, isFolder } from "../stat.ts";
 import type { OpenWatch, WatchEvents, WatchTarget } from "./adapter.ts";
 import { isScarcity } from "./scarcity.ts";
 
+/** For so long after a folder has gone, chokidar may overlook that it is there again: it reads each folder once a second at most. Milliseconds. */
+const overlooksMs = 5_000;
+const goneMax = 1_000;
+
 /**
  * Watches with chokidar, in this process: cheap for small trees; at the opening each file costs 0.07 ms and 5 kB.
  *
@@ -14,6 +18,7 @@ import { isScarcity } from "./scarcity.ts";
 export function watchWithChokidar({ root, selection }: WatchTarget, events: WatchEvents): OpenWatch {
   const { takesFile, entersFolder } = selection;
   const folders = new Set<string>();
+  const goneAt = new Map<string, number>();
   const watcher = watch(root, {
     ignoreInitial: false,
     persistent: true,
@@ -31,7 +36,7 @@ export function watchWithChokidar({ root, selection }: WatchTarget, events: Watc
     if (event !== "rename") return;
     // What happens to the root itself comes with its name.
     if (watchedPath === root && name === basename(root) && !isFolder(`${root}/${name}`)) events.changed("");
-    else if (folders.has(path) && isFolder(`${root}/${path}`)) events.lost(`${path} is another folder now`);
+    else if ((folders.has(path) || hasJustGone(path)) && isFolder(`${root}/${path}`)) events.lost(`${path} is another folder now`);
   });
   watcher.on("addDir", (absolute) => {
     const path = relative(root, absolute);
@@ -41,6 +46,8 @@ export function watchWithChokidar({ root, selection }: WatchTarget, events: Watc
   watcher.on("unlinkDir", (absolute) => {
     const path = relative(root, absolute);
     folders.delete(path);
+    if (goneAt.size >= goneMax) goneAt.clear();
+    goneAt.set(path, Date.now());
     events.changed(path);
   });
   watcher.on("ready", () => {
@@ -59,4 +66,10 @@ export function watchWithChokidar({ root, selection }: WatchTarget, events: Watc
       await closed;
     },
   };
+
+  function hasJustGone(path: string): boolean {
+    const since = goneAt.get(path);
+    goneAt.delete(path);
+    return since !== undefined && Date.now() - since < overlooksMs;
+  }
 }
