@@ -6,10 +6,10 @@ import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.t
 import { parseTopicConfig } from "../domain/topic.ts";
 import { findPython } from "../services/python.ts";
 import { ensureTool } from "../services/tools.ts";
+import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
 import { readArgument } from "./read-argument.ts";
-import { describeBackfill } from "./rule.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -50,7 +50,7 @@ function publishCommand(shell: Shell): Command {
         options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
       const tools = await findTools(shell);
       await withSession(shell, {}, async (session) => {
-        const published = await publishPlugin(session, {
+        const request = {
           file: resolve(file),
           name: options.name,
           version: options.version,
@@ -58,7 +58,8 @@ function publishCommand(shell: Shell): Command {
           force: options.force === true,
           backfill: options.backfill === true,
           tools,
-        });
+        };
+        const published = await publishPlugin(session, request, backlogOptions(shell));
         shell.terminal.show(published, () => describePublished(published, session.running !== null));
       });
     });
@@ -83,7 +84,7 @@ async function findTools(shell: Shell): Promise<{ readonly uv: string; readonly 
 }
 
 function describePublished(published: PublishedPlugin, running: boolean): string {
-  const { plugin, outcome, retired, matchingFiles, backfilled } = published;
+  const { plugin, outcome, retired, backlog } = published;
   const title = `${plugin.name} ${plugin.version}`;
   const done = {
     published: `Published ${title} (${shortHash(plugin.artifactHash)})${retired === null ? "" : `; ${retired} is retired`}`,
@@ -95,7 +96,7 @@ function describePublished(published: PublishedPlugin, running: boolean): string
   for (const pattern of published.rulesRemoved)
     lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
   if (published.topicsSet.length > 0) lines.push(`Set where its rows go: ${published.topicsSet.join(", ")}`);
-  lines.push(...describeBackfill(matchingFiles, backfilled, running));
+  lines.push(...describeBacklog(backlog, { running }));
   lines.push(nextStep(published, running));
   return lines.join("\n");
 }
@@ -185,14 +186,19 @@ function activateCommand(shell: Shell): Command {
     )
     .argument("<name>", "the plugin's name")
     .argument("<version>", "the version")
-    .action(async (name: string, version: string) => {
+    .option("--backfill", "also queue the files on record that match and that this version has not had")
+    .action(async (name: string, version: string, options: { readonly backfill?: boolean }) => {
       await withSession(shell, {}, async (session) => {
-        const activated = await activatePlugin(session, name, version);
+        const activated = await activatePlugin(session, name, version, { ...backlogOptions(shell), insert: options.backfill === true });
         shell.terminal.show(activated, () => {
-          if (!activated.changed) return `${name} ${version} is active already`;
-          return `${name} ${version} is active${activated.before === null ? "" : `; ${activated.before} is retired`}`;
+          const retired = activated.before === null ? "" : `; ${activated.before} is retired`;
+          const done = activated.changed ? `${name} ${version} is active${retired}` : `${name} ${version} is active already`;
+          return [done, ...describeBacklog(activated.backlog, { running: session.running !== null })].join("\n");
         });
       });
     });
-  return withExamples(command, { "casparian plugin activate clean 1": "go back to version 1" });
+  return withExamples(command, {
+    "casparian plugin activate clean 1": "go back to version 1",
+    "casparian plugin activate clean 2 --backfill": "and process what is on record with it",
+  });
 }

@@ -140,7 +140,7 @@ function describeProgress(progress: ScanProgress): string {
 
 function describe(shell: Shell, { sources, work, failed, trouble }: ScanOutcome, request: ScanRequest, running: boolean): string {
   const lines = sources.map((source) => {
-    const found = `${count(source.filesSeen, "file")} seen: ${number(source.filesNew)} new, ${number(source.filesChanged)} changed, ${number(source.filesVanished)} vanished`;
+    const found = `${count(source.filesSeen, "file")} seen: ${number(source.filesNew)} new, ${number(source.filesChanged)} changed, ${number(source.filesVanished)} vanished${source.filesLeftOut === 0 ? "" : `, ${number(source.filesLeftOut)} left out by size or age`}`;
     return `${source.source}: ${found}${source.message === null ? "" : `; ${source.message}`}`;
   });
   const jobs = Object.entries(work.ended).map(([state, amount]) => `${number(amount)} ${state}`);

@@ -1,7 +1,8 @@
 import { insertAudit } from "../db/audit.ts";
 import { activateArtifact, lockPluginName, type PluginSummary } from "../db/plugin.ts";
 import { transaction } from "../db/pool.ts";
-import { replaceManifestRules } from "../db/routing-rule.ts";
+import { activeRules, replaceManifestRules } from "../db/routing-rule.ts";
+import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin, findPluginVersion } from "./find-plugin.ts";
 
@@ -11,11 +12,22 @@ export interface ActivatedPlugin {
   readonly before: string | null;
   /** False where it was the active one already. */
   readonly changed: boolean;
+  /** What of the files on record this version takes. */
+  readonly backlog: Backlog;
 }
 
-/** Makes an earlier version of a plugin the one that takes files, with the rules of its manifest. Throws WrongUse for an unknown one. */
-export async function activatePlugin({ db, actor }: ControlContext, name: string, version: string): Promise<ActivatedPlugin> {
-  return transaction(db, async (tx) => {
+/**
+ * Makes an earlier version of a plugin the one that takes files, with the rules of its manifest, and counts what of the record it takes;
+ * with `insert` that is queued as well. Throws WrongUse for an unknown one.
+ */
+export async function activatePlugin(
+  context: ControlContext,
+  name: string,
+  version: string,
+  options: BackfillOptions = { insert: false },
+): Promise<ActivatedPlugin> {
+  const { db, actor } = context;
+  const activated = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const chosen = await findPluginVersion(tx, name, version);
     const before = (await findPlugin(tx, name)).find((plugin) => plugin.state === "ACTIVE")?.version ?? null;
@@ -23,6 +35,7 @@ export async function activatePlugin({ db, actor }: ControlContext, name: string
     await activateArtifact(tx, name, chosen.id);
     await replaceManifestRules(tx, name, chosen.manifest.patterns);
     await insertAudit(tx, { actor, action: "plugin.activate", subject: `${name}@${version}`, detail: { retired: before } });
-    return { plugin: { ...chosen, state: "ACTIVE" }, before, changed: true };
+    return { plugin: { ...chosen, state: "ACTIVE" as const }, before, changed: true };
   });
+  return { ...activated, backlog: await backfill(context, { rules: await activeRules(db), plugin: name }, options) };
 }

@@ -10,7 +10,7 @@ import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../d
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import type { PluginEnvironment, TopicConfig } from "../domain/plugin.ts";
 import { checkPattern } from "../domain/route.ts";
-import { backfill } from "./backfill.ts";
+import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { storeTopics } from "./set-topic.ts";
@@ -45,9 +45,8 @@ export interface PublishedPlugin {
   readonly topicsSet: readonly string[];
   /** Sentences. */
   readonly warnings: readonly string[];
-  /** Present files that the plugin takes and that this version has not had. */
-  readonly matchingFiles: number;
-  readonly backfilled: number;
+  /** What of the files on record this version takes. */
+  readonly backlog: Backlog;
 }
 
 /**
@@ -57,7 +56,12 @@ export interface PublishedPlugin {
  * Throws WrongUse for a file or name that can't be used, or a version that has other content; TerminalFailure of `readPlugin` and
  * `lockPlugin`, and PLUGIN_IMPORT_MISSING.
  */
-export async function publishPlugin({ db, actor }: ControlContext, request: PublishRequest): Promise<PublishedPlugin> {
+export async function publishPlugin(
+  context: ControlContext,
+  request: PublishRequest,
+  options: Omit<BackfillOptions, "insert"> = {},
+): Promise<PublishedPlugin> {
+  const { db, actor } = context;
   const source = await readSource(request.file);
   const parsed = await readPlugin({ python: request.tools.python, source, fileName: basename(request.file) });
   const name = request.name ?? parsed.name ?? parse(request.file).name;
@@ -72,12 +76,12 @@ export async function publishPlugin({ db, actor }: ControlContext, request: Publ
   ];
   const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
 
-  return transaction(db, async (tx) => {
+  const published = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const versions = await listPlugins(tx, name);
     const before = versions.find((version) => version.state === "ACTIVE");
     const same = findSame(versions, artifactHash, name, wanted);
-    const outcome = same === undefined ? "published" : same.id === before?.id ? "unchanged" : "reactivated";
+    const outcome: PublishedPlugin["outcome"] = same === undefined ? "published" : same.id === before?.id ? "unchanged" : "reactivated";
     const version = same?.version ?? wanted ?? nextVersion(versions);
     let pluginId = same?.id;
     if (pluginId === undefined) {
@@ -99,8 +103,10 @@ export async function publishPlugin({ db, actor }: ControlContext, request: Publ
       });
     }
     const retired = outcome === "unchanged" ? null : (before?.version ?? null);
-    return { outcome, retired, ...wired, topicsSet, warnings, ...(await describe(tx, name, pluginId, request.backfill)) };
+    return { outcome, retired, ...wired, topicsSet, warnings, ...(await describe(tx, name, pluginId)) };
   });
+  const backlog = await backfill(context, { rules: await activeRules(db), plugin: name }, { ...options, insert: request.backfill });
+  return { ...published, backlog };
 }
 
 /** Postgres keeps up to 1 GB in a value; a plugin beyond this is surely something else. Bytes. */
@@ -193,14 +199,7 @@ function nextVersion(versions: readonly PluginSummary[]): string {
   return String(Math.max(0, ...numbers.map(Number)) + 1);
 }
 
-async function describe(
-  tx: Queryable,
-  name: string,
-  pluginId: string,
-  insert: boolean,
-): Promise<Pick<PublishedPlugin, "plugin" | "rules" | "matchingFiles" | "backfilled">> {
+async function describe(tx: Queryable, name: string, pluginId: string): Promise<Pick<PublishedPlugin, "plugin" | "rules">> {
   const plugin = (await listPlugins(tx, name)).find((version) => version.id === pluginId)!;
-  const rules = (await listRules(tx)).filter((rule) => rule.pluginName === name);
-  const matchingFiles = await backfill(tx, { pluginId, rules: await activeRules(tx), insert });
-  return { plugin, rules, matchingFiles, backfilled: insert ? matchingFiles : 0 };
+  return { plugin, rules: (await listRules(tx)).filter((rule) => rule.pluginName === name) };
 }

@@ -3,9 +3,9 @@ import { listJobs, type JobRow } from "../db/job-history.ts";
 import { lockJob, setJobState } from "../db/job.ts";
 import { insertOutbox } from "../db/outbox.ts";
 import { transaction, type Queryable } from "../db/pool.ts";
-import { activeRules } from "../db/routing-rule.ts";
+import { activeRules, type ActiveRule } from "../db/routing-rule.ts";
 import { jobTransitions } from "../domain/job-state.ts";
-import { routeFile, type ActiveRule } from "../domain/route.ts";
+import { routeFile } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin } from "./find-plugin.ts";
 import { findJob } from "./show-job.ts";
@@ -84,12 +84,12 @@ async function retry(tx: Queryable, actor: string, job: JobRow, rules: readonly 
     plugin: job.plugin,
     version: job.pluginVersion,
     from: state,
-    by: isActive ? job.pluginVersion : route!.pluginVersion,
+    by: isActive ? job.pluginVersion : route!.activeVersion,
   };
   await insertAudit(tx, { actor, action: "job.retry", subject: `job ${job.id}`, detail });
   if (isActive) return result("queued", null);
   return result(
     "replaced",
-    `${job.plugin} ${job.pluginVersion} is retired; the file goes to ${job.plugin} ${route!.pluginVersion} as a job of its own`,
+    `${job.plugin} ${job.pluginVersion} is retired; the file goes to ${job.plugin} ${route!.activeVersion} as a job of its own`,
   );
 }

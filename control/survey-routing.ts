@@ -1,8 +1,9 @@
-import { presentFiles } from "../db/history.ts";
+import { presentFiles } from "../db/file-location.ts";
 import { listPlugins } from "../db/plugin.ts";
 import { activeRules, listRules, type RuleRow } from "../db/routing-rule.ts";
-import { routeFile } from "../domain/route.ts";
+import { createRouter } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
+import { createGroups, endingOf } from "./file-groups.ts";
 
 /** How the files on record and the rules fit together. */
 export interface RoutingSurvey {
@@ -15,17 +16,24 @@ export interface RoutingSurvey {
   readonly activePlugins: readonly string[];
   /** Enabled rules, also those whose plugin has no active version. */
   readonly enabledRules: readonly RuleRow[];
-  /** How many present files each rule with an active plugin takes, by rule id; a rule that another one goes before takes none. */
+  /**
+   * How many present files each rule with an active plugin or a tag takes, by rule id; a rule that another one goes before takes none, unless
+   * it gives a tag.
+   */
   readonly takenBy: ReadonlyMap<string, number>;
 }
 
 const pageSize = 10_000;
+const endingsMax = 100;
 
 /** Looks at every present file of some sources, or of all. */
 export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceIds?: readonly string[]): Promise<RoutingSurvey> {
   const rules = await activeRules(db);
-  const endings = new Map<string, number>();
+  const router = createRouter(rules);
+  const taggers = rules.filter((rule) => rule.tag !== null);
+  const endings = createGroups();
   const takenBy = new Map(rules.map((rule) => [rule.ruleId, 0]));
+  const addTaken = ({ ruleId }: { readonly ruleId: string }): void => void takenBy.set(ruleId, takenBy.get(ruleId)! + 1);
   let files = 0;
   let unmatched = 0;
   let afterId: string | undefined;
@@ -33,12 +41,13 @@ export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceId
     const page = await presentFiles(db, { sourceIds, afterId, limit: pageSize });
     for (const file of page) {
       files += 1;
-      const matches = routeFile(file.path, file.sourceId, rules);
-      for (const match of matches) takenBy.set(match.ruleId, takenBy.get(match.ruleId)! + 1);
+      const matches = router.route(file.path, file.sourceId);
+      for (const match of matches) if (match.tag === null) addTaken(match);
+      for (const rule of taggers) if (router.takes(rule, file.path, file.sourceId)) addTaken(rule);
       // An archive that no rule takes is there for its members.
       if (matches.length > 0 || file.isOpened) continue;
       unmatched += 1;
-      endings.set(endingOf(file.path), (endings.get(endingOf(file.path)) ?? 0) + 1);
+      endings.add(endingOf(file.path), file);
     }
     if (page.length < pageSize) break;
     afterId = page.at(-1)!.locationId;
@@ -46,7 +55,7 @@ export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceId
   return {
     files,
     unmatched,
-    endings: [...endings].map(([ending, amount]) => ({ ending, files: amount })).toSorted((a, b) => b.files - a.files),
+    endings: endings.largest(endingsMax).groups.map(({ name, files: amount }) => ({ ending: name, files: amount })),
     activePlugins: (await listPlugins(db, null)).filter((plugin) => plugin.state === "ACTIVE").map((plugin) => plugin.name),
     enabledRules: (await listRules(db)).filter((rule) => rule.enabled),
     takenBy,
@@ -72,7 +81,7 @@ export function explainRouting(survey: RoutingSurvey): RoutingTrouble | null {
   const list = survey.endings.slice(0, 5).map(({ ending, files }) => `${ending === "" ? "no ending" : ending}: ${files}`);
   const endings = `${list.join(", ")}${survey.endings.length > 5 ? ", …" : ""}`;
   const files = `${survey.unmatched} of ${survey.files} ${survey.files === 1 ? "file" : "files"}`;
-  const sleeping = survey.enabledRules.find((rule) => rule.activeVersion === null);
+  const sleeping = survey.enabledRules.find((rule) => rule.pluginName !== null && rule.activeVersion === null);
   if (survey.unmatched === survey.files && sleeping !== undefined && survey.takenBy.size === 0) {
     return {
       message: `the rules lead to plugins without an active version (${sleeping.pluginName})`,
@@ -80,10 +89,4 @@ export function explainRouting(survey: RoutingSurvey): RoutingTrouble | null {
     };
   }
   return { message: `no rule sends ${files} to a plugin (${endings})`, hint: `casparian rule add ${pattern} ${plugin}` };
-}
-
-function endingOf(path: string): string {
-  const name = path.slice(path.lastIndexOf("/") + 1);
-  const dot = name.lastIndexOf(".");
-  return dot <= 0 ? "" : name.slice(dot).toLowerCase();
 }

@@ -26,3 +26,33 @@ export async function keepsPresent(db: Queryable, sourceId: string): Promise<boo
   );
   return rows[0]?.keeps === true;
 }
+
+/** A file that is there, as it was when its newest version was hashed. */
+export interface PresentFile {
+  readonly locationId: string;
+  readonly sourceId: string;
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since 1970. */
+  readonly modifiedAtMs: number;
+  /** Whether it is an archive that is there for its members, also where it was refused. */
+  readonly isOpened: boolean;
+}
+
+/** Present files of sources in use, or of some of these, page by page in the order of their ids. */
+export async function presentFiles(
+  db: Queryable,
+  page: { readonly sourceIds?: readonly string[] | undefined; readonly afterId?: string | undefined; readonly limit: number },
+): Promise<readonly PresentFile[]> {
+  const { rows } = await db.query<PresentFile>(
+    `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, l.size_bytes::float8 as "sizeBytes",
+       l.mtime_ns / 1e6::float8 as "modifiedAtMs",
+       s.archives and exists (select from cf_archive a join cf_file_version v on v.id = a.file_version_id where v.location_id = l.id)
+         as "isOpened"
+     from cf_file_location l join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
+     where l.state = 'PRESENT' and l.id > $1 and ($2::bigint[] is null or s.id = any ($2))
+     order by l.id limit $3`,
+    [page.afterId ?? "0", page.sourceIds ?? null, page.limit],
+  );
+  return rows;
+}

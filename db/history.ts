@@ -49,41 +49,7 @@ export async function listFiles(db: Queryable, filter: FileFilter): Promise<read
   return rows;
 }
 
-/** A file that is there, with the newest version of its content. */
-export interface PresentFile {
-  readonly locationId: string;
-  readonly sourceId: string;
-  readonly path: string;
-  readonly versionId: string;
-  /** Whether it is an archive that is there for its members, also where it was refused. */
-  readonly isOpened: boolean;
-}
-
 const isOpened = "s.archives and exists (select from cf_archive a where a.file_version_id = v.id)";
-
-export interface PresentFilter {
-  readonly sourceIds?: readonly string[] | undefined;
-  /** Only files whose newest version has no job of this artifact. */
-  readonly withoutJobOf?: string | undefined;
-  readonly afterId?: string | undefined;
-  readonly limit: number;
-}
-
-/** Present files of sources in use, page by page. */
-export async function presentFiles(db: Queryable, page: PresentFilter): Promise<readonly PresentFile[]> {
-  const { rows } = await db.query<PresentFile>(
-    `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, v.id as "versionId", ${isOpened} as "isOpened"
-     from cf_file_location l
-     join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
-     join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
-     where l.state = 'PRESENT' and ($2::bigint is null or l.id > $2)
-       and ($1::bigint is null or not exists (select from cf_processing_job j where j.file_version_id = v.id and j.plugin_id = $1))
-       and ($4::bigint[] is null or s.id = any ($4))
-     order by l.id limit $3`,
-    [page.withoutJobOf ?? null, page.afterId ?? null, page.limit, page.sourceIds ?? null],
-  );
-  return rows;
-}
 
 /** One version with the file that it is a version of. */
 export interface VersionRow {

@@ -65,6 +65,8 @@ export interface ScanSummary {
   readonly filesChanged: number;
   readonly filesVanished: number;
   readonly filesWaiting: number;
+  /** Left out by the source's limits of size and age. */
+  readonly filesLeftOut: number;
   readonly message: string | null;
 }
 
@@ -77,7 +79,7 @@ export async function sourceOverviews(db: Queryable): Promise<readonly SourceOve
        (select count(*)::int from cf_scan_finding f where f.source_id = s.id) as findings,
        (select jsonb_build_object('id', c.id::text, 'state', c.state, 'startedAt', ${iso("c.started_at")}, 'finishedAt', ${iso("c.finished_at")},
           'filesSeen', c.files_seen, 'filesNew', c.files_new, 'filesChanged', c.files_changed, 'filesVanished', c.files_vanished,
-          'filesWaiting', c.files_waiting, 'message', c.message)
+          'filesWaiting', c.files_waiting, 'filesLeftOut', c.files_left_out, 'message', c.message)
         from cf_scan c where c.source_id = s.id order by c.id desc limit 1) as "lastScan"
      from cf_source_root s
      left join (
@@ -121,6 +123,8 @@ export interface ScanTotals {
   readonly filesNew: number;
   readonly filesChanged: number;
   readonly filesVanished: number;
+  /** Of the scan that left out the most, by the source's limits. */
+  readonly filesLeftOut: number;
 }
 
 /** The scans of a source after the one with this id. */
@@ -128,7 +132,8 @@ export async function totalScans(db: Queryable, sourceId: string, afterScanId: s
   const { rows } = await db.query<ScanTotals>(
     `select (array_agg(state order by id desc))[1] as state, (array_agg(message order by id desc))[1] as message,
        coalesce(max(files_seen), 0)::float8 as "filesSeen", coalesce(sum(files_new), 0)::float8 as "filesNew",
-       coalesce(sum(files_changed), 0)::float8 as "filesChanged", coalesce(sum(files_vanished), 0)::float8 as "filesVanished"
+       coalesce(sum(files_changed), 0)::float8 as "filesChanged", coalesce(sum(files_vanished), 0)::float8 as "filesVanished",
+       coalesce(max(files_left_out), 0)::float8 as "filesLeftOut"
      from cf_scan where source_id = $1 and id > $2`,
     [sourceId, afterScanId],
   );

@@ -1,28 +1,29 @@
-import type { ActiveRule, RoutingRule } from "../domain/route.ts";
+import type { RoutingRule } from "../domain/route.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
 export type RuleOrigin = "OPERATOR" | "MANIFEST";
 
 /** A rule as lists show it. */
-export interface RuleRow extends RoutingRule {
+export interface RuleRow extends ActiveRule {
   /** Null for a rule that is for all sources. */
   readonly source: string | null;
-  readonly tag: string | null;
   /** `MANIFEST`: wired by publishing the plugin, and replaced with its next version. */
   readonly origin: RuleOrigin;
-  /** The version that takes the files; null where the plugin has no active one. */
-  readonly activeVersion: string | null;
   readonly createdAt: Date;
 }
 
-/** The enabled rules whose plugin has an active artifact. */
+/** A rule as routing needs it. */
+export interface ActiveRule extends RoutingRule {
+  /** The version that takes the files; null for a rule that only gives a tag. */
+  readonly activeVersion: string | null;
+}
+
+/** The enabled rules that do something: their plugin has an active artifact, or they give a tag. */
 export async function activeRules(db: Queryable): Promise<readonly ActiveRule[]> {
   const { rows } = await db.query<ActiveRule>(
     prepared(
-      `select r.id as "ruleId", r.pattern, r.source_id as "sourceId", r.plugin_name as "pluginName", r.priority, r.enabled,
-       p.id as "pluginId", p.version as "pluginVersion", p.environment_hash as "environmentHash"
-     from cf_routing_rule r join cf_plugin_manifest p on p.name = r.plugin_name and p.state = 'ACTIVE'
-     where r.enabled order by r.id`,
+      `select ${ruleColumns} from cf_routing_rule r left join cf_plugin_manifest p on p.name = r.plugin_name and p.state = 'ACTIVE'
+       where r.enabled and (p.id is not null or r.tag is not null) order by r.id`,
       [],
     ),
   );
@@ -40,36 +41,37 @@ export async function findRule(db: Queryable, ruleId: string): Promise<RuleRow |
   return rows[0] ?? null;
 }
 
-/** The rule with just this pattern, plugin and source; there is one at most. */
+/** The rule with just this pattern, plugin, source and wanted tag, or where it names no plugin with just this tag; there is one at most. */
 export async function findSameRule(db: Queryable, rule: NewRule): Promise<RuleRow | null> {
   const { rows } = await db.query<RuleRow>(
-    `${selectRules} where r.pattern = $1 and r.plugin_name = $2 and r.source_id is not distinct from $3`,
-    [rule.pattern, rule.pluginName, rule.sourceId],
+    `${selectRules}
+     where r.pattern = $1 and r.plugin_name is not distinct from $2 and r.source_id is not distinct from $3
+       and r.tagged is not distinct from $4 and (r.plugin_name is not null or r.tag = $5)`,
+    [rule.pattern, rule.pluginName, rule.sourceId, rule.tagged ?? null, rule.tag],
   );
   return rows[0] ?? null;
 }
 
+const ruleColumns = `
+  r.id as "ruleId", r.pattern, r.tagged, r.source_id as "sourceId", r.plugin_name as "pluginName", p.id as "pluginId", r.tag,
+  r.priority, r.enabled, p.version as "activeVersion"`;
+
 const selectRules = `
-  select r.id as "ruleId", r.pattern, r.source_id as "sourceId", r.plugin_name as "pluginName", r.priority, r.enabled,
-    s.name as source, r.tag, r.origin, p.version as "activeVersion", r.created_at as "createdAt"
+  select ${ruleColumns}, s.name as source, r.origin, r.created_at as "createdAt"
   from cf_routing_rule r
   left join cf_source_root s on s.id = r.source_id
   left join cf_plugin_manifest p on p.name = r.plugin_name and p.state = 'ACTIVE'`;
 
-export interface NewRule {
-  readonly pattern: string;
-  readonly pluginName: string;
-  readonly sourceId: string | null;
-  readonly priority: number;
-  readonly tag: string | null;
+export interface NewRule extends Pick<RoutingRule, "pattern" | "pluginName" | "sourceId" | "priority" | "tag"> {
+  readonly tagged?: RoutingRule["tagged"];
 }
 
-/** Adds an operator's rule and returns its id; null where the same pattern, plugin and source have one. */
+/** Adds an operator's rule and returns its id; null where `findSameRule` has one. */
 export async function insertRule(db: Queryable, rule: NewRule): Promise<string | null> {
   const { rows } = await db.query<{ id: string }>(
-    `insert into cf_routing_rule (pattern, plugin_name, source_id, priority, tag) values ($1, $2, $3, $4, $5)
-     on conflict (pattern, plugin_name, source_id) do nothing returning id`,
-    [rule.pattern, rule.pluginName, rule.sourceId, rule.priority, rule.tag],
+    `insert into cf_routing_rule (pattern, plugin_name, source_id, priority, tag, tagged) values ($1, $2, $3, $4, $5, $6)
+     on conflict do nothing returning id`,
+    [rule.pattern, rule.pluginName, rule.sourceId, rule.priority, rule.tag, rule.tagged ?? null],
   );
   return rows[0]?.id ?? null;
 }
@@ -105,7 +107,7 @@ export async function replaceManifestRules(
   );
   const added = await db.query<{ pattern: string }>(
     `insert into cf_routing_rule (pattern, plugin_name, origin) select pattern, $1, 'MANIFEST' from unnest($2::text[]) as pattern
-     on conflict (pattern, plugin_name, source_id) do nothing returning pattern`,
+     on conflict do nothing returning pattern`,
     [pluginName, patterns],
   );
   return { added: added.rows.map((row) => row.pattern), removed: removed.rows.map((row) => row.pattern) };

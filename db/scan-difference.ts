@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import { from as copyFrom } from "pg-copy-streams";
 import type { FileStat } from "../domain/file-version.ts";
+import { limitKinds, type LimitKind, type SelectionLimits } from "../domain/selection.ts";
 import { fromStatRow, type StatRow } from "./file-stat.ts";
 import type { Queryable } from "./pool.ts";
 
@@ -51,6 +52,18 @@ export interface CompareRequest {
   readonly scope: readonly string[] | null;
   /** A file that changed after this has not settled by its own times. Nanoseconds since 1970. */
   readonly settledBeforeNs: bigint;
+  readonly limits: SelectionLimits;
+  /** The scanning machine's time, by which files are too old. Milliseconds since 1970. */
+  readonly nowMs: number;
+}
+
+/** Files that would be taken, were they within one of their source's limits. */
+export interface LeftOut {
+  readonly kind: LimitKind;
+  readonly files: number;
+  readonly bytes: number;
+  /** A few of their paths. */
+  readonly examples: readonly string[];
 }
 
 export interface Differences extends Readonly<Record<FileChange, number>> {
@@ -63,10 +76,18 @@ export interface Differences extends Readonly<Record<FileChange, number>> {
   readonly pending: boolean;
   /** Whether the walk met any finding, or any is on record. */
   readonly findings: boolean;
+  /** Of each limit that left something out. */
+  readonly leftOut: readonly LeftOut[];
 }
 
-/** Compares (size, mtime, ctime, inode). Where a folder could not be read, nothing below it is called vanished. */
-export async function compareSeen(db: Queryable, { sourceId, scope, settledBeforeNs }: CompareRequest): Promise<Differences> {
+/**
+ * Compares (size, mtime, ctime, inode). Where a folder could not be read, nothing below it is called vanished. A file outside of the limits
+ * makes no difference: a new one is not recorded, and one on record stays as it is, whatever has become of it; it is neither gone nor
+ * another version.
+ */
+export async function compareSeen(db: Queryable, request: CompareRequest): Promise<Differences> {
+  const { sourceId, scope, settledBeforeNs } = request;
+  const outside = outsideCase(request);
   // So that the join of a large source hashes in memory and doesn't go over the disk.
   if (scope === null) await db.query("set local work_mem = '64MB'");
   const { rows } = await db.query<Differences>(
@@ -83,7 +104,8 @@ export async function compareSeen(db: Queryable, { sourceId, scope, settledBefor
            when (k.size_bytes, k.mtime_ns, k.ctime_ns, k.inode) = (s.size_bytes, s.mtime_ns, s.ctime_ns, s.inode) then 'RETURNED'
            else 'REAPPEARED'
          end as change,
-         coalesce(s.rel_path, k.rel_path) as rel_path, k.id as location_id, s.size_bytes, s.mtime_ns, s.ctime_ns, s.inode
+         coalesce(s.rel_path, k.rel_path) as rel_path, k.id as location_id, s.size_bytes, s.mtime_ns, s.ctime_ns, s.inode,
+         ${outside ?? "null"} as outside
        from (select * from cf_scan_seen where finding is null) s
        full join known k on k.rel_path = s.rel_path
        where case
@@ -95,14 +117,17 @@ export async function compareSeen(db: Queryable, { sourceId, scope, settledBefor
        end
      ), inserted as (
        insert into cf_scan_difference
-       select *, change in ('NEW', 'CHANGED', 'REAPPEARED') and greatest(mtime_ns, ctime_ns) > $2 from difference
+       select change, rel_path, location_id, size_bytes, mtime_ns, ctime_ns, inode,
+         change in ('NEW', 'CHANGED', 'REAPPEARED') and greatest(mtime_ns, ctime_ns) > $2
+       from difference where outside is null
        returning change, size_bytes, waits
      )
      select ${countEach}, (count(*) filter (where waits))::float8 as waits,
        (count(*) filter (where ${isReady}))::float8 as ready,
        coalesce(sum(size_bytes) filter (where ${isReady}), 0)::float8 as "readyBytes",
        exists (select from cf_scan_pending where source_id = $1) as pending,
-       exists (select from met) or exists (select from cf_scan_finding where source_id = $1) as findings
+       exists (select from met) or exists (select from cf_scan_finding where source_id = $1) as findings,
+       ${outside === null ? "'[]'::jsonb" : leftOutByLimit} as "leftOut"
      from inserted`,
     scope === null ? [sourceId, settledBeforeNs] : [sourceId, settledBeforeNs, scope],
   );
@@ -114,6 +139,27 @@ const countEach = ["NEW", "CHANGED", "REAPPEARED", "RETURNED", "VANISHED"]
   .join(", ");
 
 const isReady = "change in ('NEW', 'CHANGED', 'REAPPEARED') and not waits";
+
+/** SQL: the first limit that a file which would be taken is outside of; null where the source has no limits. `outsideLimits` says the same. */
+function outsideCase({ limits, nowMs }: CompareRequest): string | null {
+  const { sizeBytesMin, sizeBytesMax, ageMsMax } = limits;
+  const conditions: Readonly<Record<LimitKind, string | null>> = {
+    TOO_SMALL: sizeBytesMin > 0 ? `s.size_bytes < ${BigInt(sizeBytesMin)}` : null,
+    TOO_LARGE: sizeBytesMax === null ? null : `s.size_bytes > ${BigInt(sizeBytesMax)}`,
+    TOO_OLD: ageMsMax === null ? null : `s.mtime_ns < ${BigInt(Math.trunc(nowMs - ageMsMax)) * 1_000_000n}`,
+  };
+  const cases = limitKinds.flatMap((kind) => (conditions[kind] === null ? [] : [`when ${conditions[kind]} then '${kind}'`]));
+  if (cases.length === 0) return null;
+  const isBack =
+    "k.state = 'VANISHED' and (k.size_bytes, k.mtime_ns, k.ctime_ns, k.inode) = (s.size_bytes, s.mtime_ns, s.ctime_ns, s.inode)";
+  return `case when s.rel_path is null or ${isBack} then null ${cases.join(" ")} end`;
+}
+
+const leftOutByLimit = `coalesce((
+  select jsonb_agg(jsonb_build_object('kind', kind, 'files', files, 'bytes', bytes, 'examples', (
+    select jsonb_agg(rel_path) from (select rel_path from difference d where d.outside = kind limit 3) as example)) order by kind)
+  from (select outside as kind, count(*) as files, sum(size_bytes) as bytes from difference where outside is not null group by outside)
+    as counted), '[]')`;
 
 /** Members of archives are left out: a walk doesn't see them. */
 const wholeSource =

@@ -1,3 +1,4 @@
+import { limitKinds } from "../domain/selection.ts";
 import type { Queryable } from "./pool.ts";
 
 /** What a scan could not take. The path of a finding about the root itself is empty. */
@@ -11,7 +12,9 @@ export interface Finding {
 
 /**
  * Brings the findings to what the walk met: those in scope that it didn't meet again are mended and go, but for what lies below a
- * folder that could not be read, files that are yet to be read again, and what lies in archives, which the walk doesn't open.
+ * folder that could not be read, files that are yet to be read again, and what lies in archives, which the walk doesn't open. What the
+ * limits left out is told for the whole source, so only a look at all of it brings that up to date; one at a part tells it where nothing
+ * is told yet.
  */
 export async function settleFindings(db: Queryable, sourceId: string, scope: readonly string[] | null): Promise<void> {
   await db.query(
@@ -22,6 +25,7 @@ export async function settleFindings(db: Queryable, sourceId: string, scope: rea
        where f.source_id = $1 and f.archive_id is null
          and ($2::text[] is null or f.rel_path = '' or exists (
            select from unnest($2) as hint (path) where f.rel_path = path or starts_with(f.rel_path, path || '/')))
+         and not ($2::text[] is not null and f.rel_path = '' and f.kind = any ($3))
          and not exists (select from met m where m.kind = f.kind and m.rel_path = f.rel_path)
          and not exists (
            select from met m
@@ -29,10 +33,12 @@ export async function settleFindings(db: Queryable, sourceId: string, scope: rea
          and not (f.kind = 'UNREADABLE' and exists (
            select from cf_scan_difference d where d.rel_path = f.rel_path and d.change in ('NEW', 'CHANGED', 'REAPPEARED')))
      )
-     insert into cf_scan_finding (source_id, rel_path, kind, message)
+     insert into cf_scan_finding as f (source_id, rel_path, kind, message)
      select $1, rel_path, kind, message from met
-     on conflict (source_id, kind, cf_path_key(rel_path)) do update set message = excluded.message, last_seen_at = now()`,
-    [sourceId, scope],
+     on conflict (source_id, kind, cf_path_key(rel_path)) do update
+     set message = case when $2::text[] is not null and f.rel_path = '' and f.kind = any ($3) then f.message else excluded.message end,
+       last_seen_at = now()`,
+    [sourceId, scope, limitKinds],
   );
 }
 

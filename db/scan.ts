@@ -36,6 +36,7 @@ export interface ScanCounts {
   readonly filesNew: number;
   readonly filesChanged: number;
   readonly filesVanished: number;
+  readonly filesLeftOut: number;
 }
 
 /** Where a source stands after a scan. */
@@ -66,7 +67,7 @@ export async function completeScan(
      ), ended as (
        update cf_scan
        set state = 'COMPLETED', finished_at = now(), files_seen = $5, files_new = $6, files_changed = $7, files_vanished = $8,
-         files_waiting = waiting.files, message = $9
+         files_waiting = waiting.files, message = $9, files_left_out = $10
        from waiting where id = $4 returning ${unhurried}
      )
      select files::float8 as "filesWaiting", case when files > 0 then greatest(0, next_in_ms)::float8 end as "nextSettleInMs",
@@ -82,6 +83,7 @@ export async function completeScan(
       counts.filesChanged,
       counts.filesVanished,
       scan.message,
+      counts.filesLeftOut,
     ],
   );
   return rows[0]!;

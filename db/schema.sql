@@ -294,15 +294,19 @@ create table cf_quarantine (
 create table cf_routing_rule (
   id bigint generated always as identity not null,
   pattern text not null,
-  plugin_name text not null,
+  plugin_name text,
   source_id bigint,
   tag text,
   priority integer default 0 not null,
   enabled boolean default true not null,
   origin text default 'OPERATOR'::text not null,
   created_at timestamp with time zone default now() not null,
+  tagged text,
+  constraint cf_routing_rule_does_something CHECK (((plugin_name IS NOT NULL) OR (COALESCE(tag, ''::text) <> ''::text))),
   constraint cf_routing_rule_origin_check CHECK ((origin = ANY (ARRAY['OPERATOR'::text, 'MANIFEST'::text]))),
-  constraint cf_routing_rule_pkey PRIMARY KEY (id)
+  constraint cf_routing_rule_pkey PRIMARY KEY (id),
+  constraint cf_routing_rule_tagged_check CHECK ((tagged <> ''::text)),
+  constraint cf_routing_rule_two_steps CHECK (((tagged IS NULL) OR ((plugin_name IS NOT NULL) AND (tag IS NULL))))
 );
 
 create table cf_scan (
@@ -317,6 +321,7 @@ create table cf_scan (
   files_vanished bigint default 0 not null,
   files_waiting bigint default 0 not null,
   message text,
+  files_left_out bigint default 0 not null,
   constraint cf_scan_pkey PRIMARY KEY (id),
   constraint cf_scan_state_check CHECK ((state = ANY (ARRAY['RUNNING'::text, 'COMPLETED'::text, 'FAILED'::text, 'CANCELLED'::text])))
 );
@@ -466,7 +471,11 @@ CREATE INDEX cf_processing_job_state ON public.cf_processing_job USING btree (st
 
 CREATE INDEX cf_quarantine_job ON public.cf_quarantine USING btree (job_id, attempt);
 
-CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id, tagged, (
+CASE
+    WHEN (plugin_name IS NULL) THEN tag
+    ELSE NULL::text
+END)) NULLS NOT DISTINCT;
 
 CREATE INDEX cf_scan_finding_archive ON public.cf_scan_finding USING btree (archive_id) WHERE (archive_id IS NOT NULL);
 

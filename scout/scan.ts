@@ -14,6 +14,7 @@ import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
 import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
 import { hintsMax, tidyHints } from "./hints.ts";
+import { describeLeftOut } from "./left-out.ts";
 import { openArchives, settleSetting, type OpenedTotals } from "./open-archives.ts";
 import type { ScoutThreads } from "./threads.ts";
 import type { WalkEnd } from "./walk.ts";
@@ -41,8 +42,8 @@ export interface ScanProgress {
 }
 
 /**
- * What a scan did. A file that was seen is counted once as new, changed, unchanged or reappeared, or it waits, or it is a finding (can't be
- * read). Members of archives count as files where their archive was opened.
+ * What a scan did. A file that was seen is counted once as new, changed, unchanged or reappeared, or it waits, or it is left out, or it is a
+ * finding (can't be read). Members of archives count as files where their archive was opened.
  */
 export interface ScanReport {
   readonly scanId: string;
@@ -56,6 +57,8 @@ export interface ScanReport {
   readonly filesVanished: number;
   /** Vanished before and there again, whether with their old content or another. */
   readonly filesReappeared: number;
+  /** Not taken, because the source's limits of size and age leave them out; those on record stay as they are. */
+  readonly filesLeftOut: number;
   /** Files of the whole source that have not settled, also beside the paths that were looked at. */
   readonly filesWaiting: number;
   /** The earliest time at which one of them may settle, by this machine's clock. */
@@ -145,8 +148,9 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
   const { files, scope, rootIsEmpty } = await look(request, connection, paths);
   signal.throwIfAborted();
   request.onProgress?.({ step: "compare", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
-  const settledBeforeNs = BigInt(Date.now() - source.settleMs) * 1_000_000n;
-  const differences = await compareSeen(connection, { sourceId: source.id, scope, settledBeforeNs });
+  const nowMs = Date.now();
+  const settledBeforeNs = BigInt(nowMs - source.settleMs) * 1_000_000n;
+  const differences = await compareSeen(connection, { sourceId: source.id, scope, settledBeforeNs, limits: source, nowMs });
   let message: string | null = null;
   if (differences.VANISHED > 0) {
     if (scope !== null && (rootIsEmpty || !(await keepsPresent(connection, source.id)))) {
@@ -169,7 +173,8 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
     if (source.archives) await reopenReturned(connection);
   }
   if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
-  if (differences.findings || message !== null) await settleFindings(connection, source.id, scope);
+  for (const left of differences.leftOut) await addSeenFinding(connection, "", left.kind, describeLeftOut(left, source, scope));
+  if (differences.findings || differences.leftOut.length > 0 || message !== null) await settleFindings(connection, source.id, scope);
   const candidates = await listCandidates(connection, source, differences.ready + differences.waits);
   return {
     isWhole: scope === null,
@@ -224,16 +229,22 @@ async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryab
   return message;
 }
 
-type FileCounts = Pick<ScanReport, "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared">;
+type FileCounts = Pick<
+  ScanReport,
+  "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared" | "filesLeftOut"
+>;
 
 function countFiles({ files, differences: d, membersVanished }: Seen, { versioned, touched }: HashTotals): FileCounts {
+  const filesLeftOut = d.leftOut.reduce((sum, left) => sum + left.files, 0);
   return {
     filesSeen: files,
     filesNew: versioned.NEW,
     filesChanged: versioned.CHANGED,
-    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED + touched.CHANGED,
+    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED - filesLeftOut + touched.CHANGED,
     filesVanished: d.VANISHED + membersVanished,
     filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
+    filesLeftOut,
+    filesLeftOut,
   };
 }
 

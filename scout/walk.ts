@@ -3,9 +3,9 @@ import { lstatSync, opendirSync, readdirSync, realpathSync, statSync, type BigIn
 import { looksLikeInside } from "../domain/archive.ts";
 import { seenFileLine, seenFindingLine } from "../db/seen-line.ts";
 import { messageOf, TerminalFailure } from "../domain/failure.ts";
+import { selection } from "../domain/selection.ts";
 import { anchorHints } from "./anchor.ts";
 import { describeOddity } from "./oddity.ts";
-import { selection } from "./select.ts";
 import { errorCode, isGone, recordable } from "./stat.ts";
 
 export interface WalkRequest {

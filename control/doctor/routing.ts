@@ -11,14 +11,14 @@ export function checkRouting({ routing }: Patient): readonly Diagnosis[] {
     const hint = `casparian rule add '*.csv' ${routing.activePlugins[0]}`;
     found.push({ subject, severity: "error", message: "there is no enabled rule, so no file goes to a plugin", hint });
   }
-  for (const rule of enabledRules.filter((candidate) => candidate.activeVersion === null)) {
+  for (const rule of enabledRules.filter((candidate) => candidate.pluginName !== null && candidate.activeVersion === null)) {
     const message = `rule ${rule.ruleId} (${rule.pattern}) leads to ${rule.pluginName}, of which no version is active`;
     found.push({ subject, severity: "warning", message, hint: `casparian plugin publish FILE --name ${rule.pluginName}` });
   }
-  const idle = enabledRules.filter((rule) => rule.activeVersion !== null && takenBy.get(rule.ruleId) === 0);
+  const idle = enabledRules.filter((rule) => takenBy.get(rule.ruleId) === 0 && (rule.activeVersion !== null || rule.pluginName === null));
   for (const rule of files === 0 ? [] : idle) {
     const where = rule.source === null ? "" : ` of ${rule.source}`;
-    const message = `rule ${rule.ruleId} (${rule.pattern}${where} → ${rule.pluginName}) takes none of ${files} files`;
+    const message = `rule ${rule.ruleId} (${rule.pattern}${where} → ${rule.pluginName ?? `tag ${rule.tag}`}) takes none of ${files} files`;
     found.push({ subject, severity: "warning", message, hint: "casparian rule test PATH says why for one file" });
   }
   const trouble = enabledRules.length > 0 && routing.activePlugins.length > 0 ? explainRouting(routing) : null;

@@ -4,7 +4,7 @@ import { archiveKindOf, memberPath, type ArchiveLimits } from "../../domain/arch
 import { messageOf } from "../../domain/failure.ts";
 import { sameStat, type FileStat } from "../../domain/file-version.ts";
 import type { MemberRefusal } from "../../domain/member-name.ts";
-import { selection, type SelectionGlobs } from "../select.ts";
+import { selection, type SelectionGlobs } from "../../domain/selection.ts";
 import { errorCode, isGone, recordable, toFileStat } from "../stat.ts";
 import { ArchiveRefused, type ArchiveEntry } from "./entry.ts";
 import { openArchive } from "./open.ts";

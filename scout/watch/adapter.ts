@@ -1,4 +1,4 @@
-import type { Selection } from "../select.ts";
+import type { Selection } from "../../domain/selection.ts";
 
 /** What a watcher tells. Paths are below the root, with `/`. */
 export interface WatchEvents {

@@ -2,7 +2,7 @@ import { readdirSync, watch } from "node:fs";
 import { join, relative } from "node:path";
 import type Library from "@parcel/watcher";
 import { messageOf } from "../../domain/failure.ts";
-import { selection, type Selection } from "../select.ts";
+import { selection, type Selection } from "../../domain/selection.ts";
 import { errorCode, isFolder } from "../stat.ts";
 import type { NativeOrder } from "./native-message.ts";
 import type { Outbox } from "./native-outbox.ts";

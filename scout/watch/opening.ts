@@ -1,7 +1,7 @@
 import type { WatchMode } from "../../db/source-root.ts";
 import { messageOf } from "../../domain/failure.ts";
 import type { Log } from "../../domain/log.ts";
-import { selection } from "../select.ts";
+import { selection } from "../../domain/selection.ts";
 import type { OpenWatch, WatchAdapter, WatchEvents, WatchTarget } from "./adapter.ts";
 import { chooseAdapter, outgrowsChokidar, type AdapterName, type Choice } from "./choose.ts";
 import { coalesce, type Coalescer } from "./coalesce.ts";

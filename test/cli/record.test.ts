@@ -216,10 +216,59 @@ describe("jobs, files, versions and lineage", () => {
       { path: "vendor/trades.csv", versions: 2, jobs: { FAILED: 1 } },
       { path: "notes.txt", versions: 1, jobs: {} },
     ]);
-    expect(await casparian.json("files", "--unmatched")).toHaveLength(2);
+    expect(await casparian.json("files", "--unmatched", "--list")).toHaveLength(2);
     await casparian("rule", "add", "*.csv", "clean");
-    expect(await casparian.json("files", "--unmatched")).toMatchObject([{ path: "notes.txt" }]);
+    expect(await casparian.json("files", "--unmatched", "--list")).toMatchObject([{ path: "notes.txt" }]);
     expect((await casparian("files", "--limit", "1")).stderr).toContain("There are more");
+  });
+
+  test("what goes to no plugin is grouped, with the rule to add; a rule is tried out before it is added", async () => {
+    const { stdout } = await casparian("files", "--unmatched");
+    expect(stdout).toContain("1 of 2 files goes to no plugin (8 B)");
+    expect(stdout).toMatch(/^EXTENSION +FILES +SHARE +BYTES +NEWEST\n\.txt +1 +100 % +8 B/m);
+    expect(stdout).toContain("casparian rule add '*.txt' PLUGIN --source inbox\n    1 file: no plugin takes *.txt");
+    expect(await casparian.json("files", "--by", "folder")).toMatchObject({ files: 1, by: { folder: { groups: [{ name: "inbox/" }] } } });
+    expect((await casparian("files", "--by", "colour")).stderr).toContain("Allowed choices are extension, folder, size, age");
+
+    const tried = await casparian("rule", "add", "*.txt", "clean", "--dry-run");
+    expect(tried.stdout.split("\n")).toEqual([
+      "Would add a rule: *.txt → clean",
+      "It takes 1 file on record (8 B): notes.txt",
+      "  clean 1 has had 0, and not 1",
+      "0 would be queued with --backfill; 1 waits to be planned already",
+    ]);
+    const rules = await casparian.json<unknown[]>("rule", "list");
+    expect(rules).toHaveLength(1);
+    expect((await casparian("rule", "add", "*.txt", "clean")).stdout).toContain("1 file on record that matches is queued already");
+    expect((await casparian("files", "--unmatched")).stdout).toBe("Every one of 2 files goes to a plugin.");
+  });
+
+  test("files are tagged by one rule and taken by their tag by another", async () => {
+    await casparian("rule", "remove", (await casparian.json<{ ruleId: string }[]>("rule", "list")).at(-1)!.ruleId);
+    expect((await casparian("rule", "add", "*.txt", "--tag", "prose")).stdout).toContain(
+      "→ tag prose\nNo plugin takes files by the tag prose yet: casparian rule add --tagged prose PLUGIN",
+    );
+    expect((await casparian("rule", "add", "--tagged", "prose", "clean")).stdout).toMatch(/^Added rule \d+: tagged prose → clean$/m);
+    expect(await casparian.json("files", "--tag", "prose")).toMatchObject([{ path: "notes.txt", tags: ["prose"] }]);
+    expect((await casparian("files")).stdout).toMatch(/^SOURCE .* TAGS +JOBS$/m);
+    const { stdout } = await casparian("rule", "test", "notes.txt", "--source", "inbox");
+    expect(stdout).toMatch(
+      /^notes\.txt of source inbox goes to clean 1 \(rule \d+\)\.\nTags: prose\.\nOn record: version 1 .*; no job, and it waits to be planned\.$/m,
+    );
+    expect((await casparian("rule", "list")).stdout).toMatch(/^ *ID +PATTERN +TAGGED +PLUGIN .* TAG$/m);
+  });
+
+  test("the backlog is told and queued, by a verb of its own", async () => {
+    await db.query("delete from cf_outbox");
+    expect((await casparian("backfill", "clean", "--dry-run")).stdout.split("\n").at(-1)).toBe("1 would be queued");
+    expect((await casparian("backfill", "clean")).stdout).toBe(
+      "Queued 1 file version\nThe next casparian start or scan --wait processes them",
+    );
+    expect(await casparian.json("backfill")).toMatchObject({ dryRun: false, files: 2, missing: 1, waiting: 1, queued: 0 });
+    expect(await casparian("backfill", "--rule", "999")).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining("casparian rule list") as string,
+    });
   });
 
   test("a file's versions are all there, by either kind of path", async () => {

@@ -194,12 +194,17 @@ describe("files that were on record before", () => {
 
     const code = `MANIFEST = {"pattern": "*.late"}\n${handler}`;
     const published = await publish("late", code);
-    expect(published).toMatchObject({ matchingFiles: 2, backfilled: 0 });
+    expect(published).toMatchObject({ backlog: { files: 2, missing: 2, queued: 0 } });
     await record.job(done, published.plugin.id, "late");
-    expect(await publish("late", code, { backfill: true })).toMatchObject({ outcome: "unchanged", matchingFiles: 1, backfilled: 1 });
+    expect(await publish("late", code, { backfill: true })).toMatchObject({
+      outcome: "unchanged",
+      backlog: { files: 2, missing: 1, queued: 1 },
+    });
     const { rows } = await db.query("select file_version_id as id, reason from cf_outbox");
     expect(rows).toEqual([{ id: newest, reason: "BACKFILL" }]);
     expect([old, gone]).not.toContain(newest);
-    expect(await addRule(context, { pattern: "x.*", plugin: "late", backfill: false })).toMatchObject({ matchingFiles: 1 });
+    expect(await addRule(context, { pattern: "x.*", plugin: "late", backfill: false })).toMatchObject({
+      backlog: { files: 1, missing: 1, waiting: 1 },
+    });
   });
 });
