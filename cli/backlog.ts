@@ -42,8 +42,8 @@ export function describeBacklogFully(backlog: Backlog): readonly string[] {
   const such = `${files > examples.length ? ", such as " : ": "}${examples.map((path) => printable(path)).join(", ")}`;
   const lines = [`It takes ${count(files, "file")} on record (${bytes(backlog.bytes)})${such}`];
   for (const { plugin, version, had, hadOther, missing: lacking } of plugins) {
-    const other = hadOther === 0 ? "" : `, of which another version of it has had ${number(hadOther)}`;
-    lines.push(`  ${plugin} ${version} has had ${number(had)}, and not ${number(lacking)}${other}`);
+    const other = hadOther === 0 ? "" : `, ${number(hadOther)} of which another version of it has had`;
+    lines.push(`  ${plugin} ${version} has had ${number(had)} of them, and lacks ${number(lacking)}${other}`);
   }
   const open = missing - waiting;
   const already = waiting === 0 ? "" : `; ${number(waiting)} ${waiting === 1 ? "waits" : "wait"} to be planned already`;

@@ -107,7 +107,8 @@ function whyNotTaken(source: Source, path: string): readonly string[] {
   if (stats === null) return reasons;
   if (!stats.isFile()) return [...reasons, stats.isSymbolicLink() ? "it is a link, and links are not followed" : "it is not a file"];
   const outside = outsideLimits({ sizeBytes: stats.size, modifiedAtMs: stats.mtimeMs }, source, Date.now());
-  if (outside !== null) reasons.push(`it is ${describeLimit(outside, source)}, which the source leaves out`);
+  if (outside !== null)
+    reasons.push(`it ${outside === "TOO_OLD" ? "was" : "is"} ${describeLimit(outside, source)}, which the source leaves out`);
   return reasons;
 }
 

@@ -85,8 +85,12 @@ export function outsideLimits(
 
 /** What such a limit says of a file: `smaller than 100 bytes`. */
 export function describeLimit(kind: LimitKind, { sizeBytesMin, sizeBytesMax, ageMsMax }: SelectionLimits): string {
-  if (kind === "TOO_SMALL") return `smaller than ${sizeBytesMin} bytes`;
-  return kind === "TOO_LARGE" ? `larger than ${sizeBytesMax} bytes` : `last modified more than ${spell(ageMsMax ?? 0)} ago`;
+  if (kind === "TOO_SMALL") return `smaller than ${countBytes(sizeBytesMin)}`;
+  return kind === "TOO_LARGE" ? `larger than ${countBytes(sizeBytesMax ?? 0)}` : `last modified more than ${spell(ageMsMax ?? 0)} ago`;
+}
+
+export function countBytes(amount: number): string {
+  return `${amount} ${amount === 1 ? "byte" : "bytes"}`;
 }
 
 function spell(spanMs: number): string {

@@ -244,7 +244,6 @@ function countFiles({ files, differences: d, membersVanished }: Seen, { versione
     filesVanished: d.VANISHED + membersVanished,
     filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
     filesLeftOut,
-    filesLeftOut,
   };
 }
 
@@ -256,6 +255,7 @@ function addMembers(counts: FileCounts, members: OpenedTotals | null, dropped: n
     filesUnchanged: counts.filesUnchanged + (members?.unchanged ?? 0),
     filesVanished: counts.filesVanished + (members?.vanished ?? 0) + dropped,
     filesReappeared: counts.filesReappeared + (members?.reappeared ?? 0),
+    filesLeftOut: counts.filesLeftOut,
   };
 }
 

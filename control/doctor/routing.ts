@@ -17,7 +17,7 @@ export function checkRouting({ routing }: Patient): readonly Diagnosis[] {
   }
   const idle = enabledRules.filter((rule) => takenBy.get(rule.ruleId) === 0 && (rule.activeVersion !== null || rule.pluginName === null));
   for (const rule of files === 0 ? [] : idle) {
-    const where = rule.source === null ? "" : ` of ${rule.source}`;
+    const where = `${rule.tagged === null ? "" : ` tagged ${rule.tagged}`}${rule.source === null ? "" : ` of ${rule.source}`}`;
     const message = `rule ${rule.ruleId} (${rule.pattern}${where} → ${rule.pluginName ?? `tag ${rule.tag}`}) takes none of ${files} files`;
     found.push({ subject, severity: "warning", message, hint: "casparian rule test PATH says why for one file" });
   }
@@ -32,6 +32,16 @@ export function checkRouting({ routing }: Patient): readonly Diagnosis[] {
     });
   }
   if (found.length > 0) return found;
+  if (routing.unmatched > 0) {
+    return [
+      {
+        subject,
+        severity: "info",
+        message: `${enabledRules.length} enabled, and ${routing.unmatched} files wait for a plugin`,
+        hint: null,
+      },
+    ];
+  }
   return [
     { subject, severity: "ok", message: `${enabledRules.length} enabled, and every one of ${files} files goes to a plugin`, hint: null },
   ];

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, readdir } from "node:fs/promises";
 import { listFindings } from "../../db/overview.ts";
 import { messageOf } from "../../domain/failure.ts";
+import { limitKinds } from "../../domain/selection.ts";
 import { noSourceHint } from "../find-source.ts";
 import type { SourceOverview } from "../read-status.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
@@ -18,7 +19,9 @@ export async function checkSources({ db, status }: Patient): Promise<readonly Di
   const found = (await Promise.all(status.sources.map(checkSource))).flat();
   for (const finding of await listFindings(db, findingsShown)) {
     const path = finding.path === "" ? "" : `/${finding.path}`;
-    found.push({ subject, severity: "warning", message: `${finding.source}${path}: ${finding.message}`, hint: null });
+    // What the source's own limits leave out is as it was chosen.
+    const severity = limitKinds.some((kind) => kind === finding.kind) ? "info" : "warning";
+    found.push({ subject, severity, message: `${finding.source}${path}: ${finding.message}`, hint: null });
   }
   const more = status.sources.reduce((sum, source) => sum + source.findings, 0) - findingsShown;
   if (more > 0) {

@@ -234,7 +234,7 @@ describe("jobs, files, versions and lineage", () => {
     expect(tried.stdout.split("\n")).toEqual([
       "Would add a rule: *.txt → clean",
       "It takes 1 file on record (8 B): notes.txt",
-      "  clean 1 has had 0, and not 1",
+      "  clean 1 has had 0 of them, and lacks 1",
       "0 would be queued with --backfill; 1 waits to be planned already",
     ]);
     const rules = await casparian.json<unknown[]>("rule", "list");

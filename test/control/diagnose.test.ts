@@ -60,9 +60,13 @@ test("a source whose folder is not there, and one that was never scanned", async
     "insert into cf_scan_finding (source_id, rel_path, kind, message) values ($1, 'a/locked', 'UNREADABLE', 'permission denied')",
     [inbox.id],
   );
+  await db.query("insert into cf_scan_finding (source_id, rel_path, kind, message) values ($1, '', 'TOO_LARGE', '2 files are left out')", [
+    inbox.id,
+  ]);
   await record.version(inbox, "a.csv", "1");
   await record.version(inbox, "b.tsv", "2");
   expect(await troubles("sources")).toEqual(["warning: inbox/a/locked: permission denied → null"]);
+  expect(await examine()).toContainEqual({ subject: "sources", severity: "info", message: "inbox: 2 files are left out", hint: null });
 });
 
 test("a plugin and no rule, then a rule that takes only some files", async () => {

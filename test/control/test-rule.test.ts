@@ -89,7 +89,7 @@ describe("what its source takes", () => {
     await symlink("fine.csv", join(root, "inbox/link.csv"));
     expect(await leftOut("small.csv")).toEqual(["it is smaller than 2 bytes, which the source leaves out"]);
     expect(await leftOut("large.csv")).toEqual(["it is larger than 4 bytes, which the source leaves out"]);
-    expect(await leftOut("old.csv")).toEqual(["it is last modified more than 1 day ago, which the source leaves out"]);
+    expect(await leftOut("old.csv")).toEqual(["it was last modified more than 1 day ago, which the source leaves out"]);
     expect(await leftOut("fine.csv")).toEqual([]);
     expect(await leftOut("link.csv")).toEqual(["it is a link, and links are not followed"]);
     await changeSource(context, "inbox", "pause");

@@ -50,7 +50,7 @@ test("files outside of the limits are neither hashed nor recorded, and each limi
   const [large, old, small] = await messages(source.id);
   expect(large).toBe("1 file (5 bytes) larger than 4 bytes is left out, as the source says: deep/large");
   expect(old).toBe("1 file (3 bytes) last modified more than 30 days ago is left out, as the source says: old");
-  expect(small).toMatch(/^2 files \(1 bytes\) smaller than 2 bytes are left out, as the source says: (empty, small|small, empty)$/);
+  expect(small).toMatch(/^2 files \(1 byte\) smaller than 2 bytes are left out, as the source says: (empty, small|small, empty)$/);
   const { rows } = await database.db.query("select files_left_out::int as n from cf_scan where source_id = $1", [source.id]);
   expect(rows).toEqual([{ n: 4 }]);
   expect(await scan()).toMatchObject({ filesNew: 0, filesLeftOut: 4, filesUnchanged: 3, bytesHashed: 0 });
