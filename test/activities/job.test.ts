@@ -2,6 +2,8 @@ import { appendFile, readdir, unlink, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { offerVersions } from "../../db/backlog.ts";
+import { insertRule } from "../../db/routing-rule.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
@@ -55,6 +57,18 @@ test("planning twice makes the jobs once and empties the outbox", async () => {
   expect(again.jobs.map((planned) => planned.jobId)).toEqual([jobId]);
   const { rows } = await fixture.database.db.query("select from cf_outbox where file_version_id = $1", [fileVersionId]);
   expect(rows).toHaveLength(0);
+});
+
+test("a version is planned for the plugin that takes its tag, and one that is offered again for what has come since", async () => {
+  const { db } = fixture.database;
+  const fileVersionId = await fixture.record("tagged-by-rule.txt", csv(1));
+  await insertRule(db, { pattern: "tagged-*", pluginName: null, sourceId: null, priority: 0, tag: "prose" });
+  expect((await act(fixture.activities.planJobs, { fileVersionId })).jobs).toEqual([]);
+  await insertRule(db, { pattern: "*", pluginName: "quick", tagged: "prose", sourceId: null, priority: 0, tag: null });
+  expect((await act(fixture.activities.planJobs, { fileVersionId })).jobs).toEqual([]);
+  expect(await offerVersions(db, [fileVersionId])).toBe(1);
+  expect(await offerVersions(db, [fileVersionId])).toBe(0);
+  expect((await act(fixture.activities.planJobs, { fileVersionId })).jobs).toMatchObject([{ plugin: "quick" }]);
 });
 
 test("rows are invisible until the commit, which may be repeated; the ledger has the counts of every boundary", async () => {
