@@ -69,7 +69,9 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
     const { path: root, include, exclude, archives } = source;
     const { relPath, stat } = archive;
     const globs = { include, exclude, archives };
-    const listing = threads.members({ root, relPath, stat, globs, limits: request.archiveLimits }, signal);
+    const { sizeBytesMin, sizeBytesMax, ageMsMax } = source;
+    const fileLimits = { sizeBytesMin, sizeBytesMax, ageMsMax };
+    const listing = threads.members({ root, relPath, stat, globs, fileLimits, limits: request.archiveLimits }, signal);
     for (;;) {
       const step = await listing.next();
       if (step.done === true) return query(() => end(archive, step.value));

@@ -4,7 +4,7 @@ import { archiveKindOf, memberPath, type ArchiveLimits } from "../../domain/arch
 import { messageOf } from "../../domain/failure.ts";
 import { sameStat, type FileStat } from "../../domain/file-version.ts";
 import type { MemberRefusal } from "../../domain/member-name.ts";
-import { selection, type SelectionGlobs } from "../../domain/selection.ts";
+import { describeLimit, outsideLimits, selection, type SelectionGlobs, type SelectionLimits } from "../../domain/selection.ts";
 import { errorCode, isGone, recordable, toFileStat } from "../stat.ts";
 import { ArchiveRefused, type ArchiveEntry } from "./entry.ts";
 import { openArchive } from "./open.ts";
@@ -18,6 +18,8 @@ export interface ListMembersRequest {
   readonly stat: FileStat;
   /** Which of its members are taken. */
   readonly globs: SelectionGlobs;
+  /** What the source says of its files holds for members, too. */
+  readonly fileLimits: SelectionLimits;
   readonly limits?: ArchiveLimits | undefined;
 }
 
@@ -84,7 +86,9 @@ async function* readAll(entries: AsyncIterable<ArchiveEntry>, request: ListMembe
           bytes += piece.length;
           if (bytes >= chunkBytes) yield takeChunk();
         }
-        members.push({ name: entry.name, hash: hash.digest("hex"), sizeBytes, mtimeNs, finding: nestedArchive(request.relPath, entry) });
+        const outside = outsideFinding({ sizeBytes, modifiedAtMs: Number(mtimeNs / 1_000_000n) }, request.fileLimits);
+        const digest = outside === null ? hash.digest("hex") : null;
+        members.push({ name: entry.name, hash: digest, sizeBytes, mtimeNs, finding: outside ?? nestedArchive(request.relPath, entry) });
       }
       if (members.length >= chunkMembers) yield takeChunk();
     }
@@ -101,6 +105,15 @@ async function* readAll(entries: AsyncIterable<ArchiveEntry>, request: ListMembe
     bytes = 0;
     return chunk;
   }
+}
+
+function outsideFinding(
+  file: { readonly sizeBytes: number; readonly modifiedAtMs: number },
+  limits: SelectionLimits,
+): MemberRefusal | null {
+  const kind = outsideLimits(file, limits, Date.now());
+  if (kind === null) return null;
+  return { kind: "MEMBER_OUTSIDE_LIMITS", message: `left out by the source's limits: it is ${describeLimit(kind, limits)}` };
 }
 
 function nestedArchive(relPath: string, { name }: ArchiveEntry): MemberRefusal | null {

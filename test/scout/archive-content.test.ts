@@ -25,7 +25,7 @@ async function list(name: string, content: Uint8Array | null, limits?: Partial<A
   const stat = (await readStat(join(root, name)))!;
   const members: ListedMember[] = [];
   const globs = { include: [], exclude: [], archives: true };
-  const reading = listMembers({ root, relPath: name, stat, globs, limits: { ...archiveLimits, ...limits } });
+  const reading = listMembers({ root, relPath: name, stat, globs, fileLimits: anyFile, limits: { ...archiveLimits, ...limits } });
   for (;;) {
     const step = await reading.next();
     if (step.done === true) return { members, end: step.value };
@@ -176,6 +176,8 @@ for name, format in (("gnu", tarfile.GNU_FORMAT), ("pax", tarfile.PAX_FORMAT)):
   });
 });
 
+const anyFile = { sizeBytesMin: 0, sizeBytesMax: null, ageMsMax: null };
+
 describe("members that can't be taken", () => {
   test("encrypted, packed by a method that is not known, links and devices in zip", async () => {
     const entries: readonly ZipEntry[] = [
@@ -319,11 +321,14 @@ test("an archive that is not what is on record, before or after it was read, is 
   );
   const stat = (await readStat(path))!;
   const request = { root, relPath: "drop.zip", globs: { include: [], exclude: [], archives: true } };
-  expect(await lastOf(listMembers({ ...request, stat: { ...stat, ctimeNs: 1n } }))).toEqual({ outcome: "CHANGED", stat });
+  expect(await lastOf(listMembers({ ...request, fileLimits: anyFile, stat: { ...stat, ctimeNs: 1n } }))).toEqual({
+    outcome: "CHANGED",
+    stat,
+  });
 
   const entries = Array.from({ length: 1_200 }, (_, n) => ({ name: `${n}`, content: "x" }));
   writeFileSync(path, zipOf(entries));
-  const reading = listMembers({ ...request, stat: (await readStat(path))! });
+  const reading = listMembers({ ...request, fileLimits: anyFile, stat: (await readStat(path))! });
   expect((await reading.next()).done).toBe(false);
   truncateSync(path, 100);
   expect(await lastOf(reading)).toEqual({ outcome: "CHANGED", stat: await readStat(path) });

@@ -70,6 +70,14 @@ async function archives({ source }: Field): Promise<readonly string[]> {
 }
 
 describe("members", () => {
+  test("outside of the source's limits are left out, each with the limit's name", async () => {
+    const place = await field({ sizeBytesMax: 1_000 });
+    writeFileSync(join(place.root, "drop.zip"), zipFiles({ "small.csv": "A", "large.csv": "x".repeat(1_001) }));
+    await place.scan();
+    expect(await members(place)).toEqual([`drop.zip!/small.csv PRESENT 1:${short("A")}`]);
+    expect(await place.findings()).toEqual(["MEMBER_OUTSIDE_LIMITS drop.zip!/large.csv"]);
+  });
+
   test("of zip, tar and gzip files become locations with versions, and wait to be processed; the archive is a file as any", async () => {
     const place = await field();
     const drop = zipFiles({ "inner.csv": "A", "sub/b.csv": "B" });
