@@ -2,6 +2,7 @@ import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
 import { benchSmallFiles } from "./small-files.ts";
+import { benchMillion, benchScan } from "./scan.ts";
 import { benchWatch } from "./watch.ts";
 
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
@@ -9,7 +10,11 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "large-file": benchLargeFile,
   latency: benchLatency,
   watch: benchWatch,
+  scan: benchScan,
+  million: benchMillion,
 };
+/** Takes long. */
+const onlyWhenAsked = "million";
 
 /** `npm run bench [-- NAME …]`: measures against real processes and prints each figure as it is known. Absolute times depend on the machine. */
 const asked = process.argv.slice(2);
@@ -18,6 +23,6 @@ if (unknown !== undefined) {
   console.error(`unknown bench ${unknown}; there are ${Object.keys(benches).join(", ")}`);
   process.exit(2);
 }
-for (const name of asked.length > 0 ? asked : Object.keys(benches)) {
+for (const name of asked.length > 0 ? asked : Object.keys(benches).filter((each) => each !== onlyWhenAsked)) {
   for (const figure of await benches[name]!()) console.log(formatFigure(figure));
 }
