@@ -3,6 +3,7 @@ import type { Database } from "../db/pool.ts";
 import { findSource, listSources, type Source } from "../db/source-root.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
+import { measurePace } from "../domain/scan-progress.ts";
 import { closest } from "../domain/suggest.ts";
 import { scanSource, type ScanReport } from "../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../scout/threads.ts";
@@ -41,9 +42,10 @@ export type ScanActivities = ReturnType<typeof createScanActivities>;
 
 export function createScanActivities({ db, log, dispatch, threads = createScoutThreads() }: ScanDependencies) {
   return withTemporalFailures({
-    /** Walks, compares, hashes and records; heartbeats with its progress and stops when it is cancelled. */
+    /** Walks, compares, hashes and records; heartbeats with its progress and pace, and stops when it is cancelled. */
     async scan(input: ScanInput): Promise<ScanOutcome> {
-      return withHeartbeat((signal, onProgress) => run(input, signal, { onProgress }));
+      const pace = measurePace(() => performance.now());
+      return withHeartbeat((signal, tell) => run(input, signal, { onProgress: (progress) => tell(pace(progress)) }));
     },
 
     /** The same as a short step for a few paths; null, and nothing recorded, where it would be a long one. */

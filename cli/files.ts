@@ -61,7 +61,11 @@ function nothing({ unmatched, tag }: FilesOptions): string {
 const fileColumns: readonly Column<ListedFile>[] = [
   { title: "SOURCE", value: (file) => file.source },
   { title: "PATH", value: (file) => file.path, shorten: "middle" },
-  { title: "STATE", value: (file) => file.state, style: (file) => (file.state === "VANISHED" ? "dim" : null) },
+  {
+    title: "STATE",
+    value: ({ state, vanishedAt }) => (vanishedAt === null ? state : `${state} ${relativeTime(vanishedAt)}`),
+    style: (file) => (file.state === "VANISHED" ? "dim" : null),
+  },
   { title: "VERSIONS", value: (file) => String(file.versions), align: "right" },
   { title: "SIZE", value: (file) => bytes(file.sizeBytes), align: "right" },
   { title: "HASH", value: (file) => shortHash(file.contentHash) },

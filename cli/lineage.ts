@@ -5,6 +5,7 @@ import { WrongUse } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, bytes, count, number, printable } from "./format.ts";
 import { stateStyle } from "./job-page.ts";
+import { describePlace } from "./versions.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import type { Terminal } from "./terminal.ts";
@@ -63,7 +64,7 @@ function parseColumn(text: string): readonly [string, string] {
 
 /** A version as a tree: its bytes, the jobs that read them, the rows that came out. */
 function describe(terminal: Terminal, { version, jobs }: VersionLineage): string {
-  const state = version.state === "VANISHED" ? ", vanished since" : "";
+  const state = version.vanishedAt === null ? "" : `, vanished ${absoluteTime(version.vanishedAt)}`;
   const lines = [
     terminal.paint("bold", `${printable(version.path)}  version ${version.sequence}`),
     `│  source   ${version.source}: ${printable(version.root)}${state}`,
@@ -74,6 +75,10 @@ function describe(terminal: Terminal, { version, jobs }: VersionLineage): string
     const { path, sequence, versionId, contentHash } = version.archive;
     lines.push(`│  archive  ${printable(path)} version ${sequence} (${versionId}), sha256 ${contentHash}`);
   }
+  if (version.movedFrom !== null) {
+    lines.push(`│  moved    from ${describePlace(version.movedFrom, version.source)}, version ${version.movedFrom.id}`);
+  }
+  for (const moved of version.movedTo) lines.push(`│  moved    to ${describePlace(moved, version.source)}, version ${moved.id}`);
   if (jobs.length === 0) lines.push("└─ no job read it");
   jobs.forEach((job, i) => lines.push(...describeJob(terminal, job, i === jobs.length - 1)));
   return lines.join("\n");

@@ -9,7 +9,7 @@ import { isHomeHeld } from "../services/home-lock.ts";
 import { readRunFile } from "../services/run-file.ts";
 import { startSystem, type System } from "../workers/system.ts";
 import { withExamples } from "./examples.ts";
-import { count, number } from "./format.ts";
+import { bytes, count, number } from "./format.ts";
 import { jobColumns } from "./jobs.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
@@ -24,7 +24,7 @@ export function createCommand(shell: Shell): Command {
   const command = new Command("scan")
     .description(
       "Looks for new, changed and vanished files now. With --wait it returns when every file has settled and every job that follows has ended, " +
-        "and exits with 1 if a job failed. Where nothing runs in this folder, it starts what it needs and stops it afterwards.",
+        "and exits with 1 if a job failed. Ctrl-C stops the scan, too; the next one goes on where it was. Where nothing runs in this folder, it starts what it needs and stops it afterwards.",
     )
     .argument("[name]", "only this source")
     .option("--wait", "wait until everything that follows is done")
@@ -119,14 +119,17 @@ function progressOn({ terminal }: Shell): (progress: ScanProgress) => void {
   let lastAt = 0;
   return (progress) => {
     const text = describeProgress(progress);
-    if (text === last || (!terminal.live && progress.step === "processing" && Date.now() - lastAt < lineEveryMs)) return;
+    const isFurther = progress.step === "processing" || progress.scans.length > 0;
+    if (text === last || (!terminal.live && isFurther && Date.now() - lastAt < lineEveryMs)) return;
     [last, lastAt] = [text, Date.now()];
     terminal.progress(text);
   };
 }
 
 function describeProgress(progress: ScanProgress): string {
-  if (progress.step === "scanning") return `Scanning ${progress.sources.join(", ")}`;
+  if (progress.step === "scanning") {
+    return `Scanning ${progress.scans.length === 0 ? progress.sources.join(", ") : progress.scans.map(describePace).join("; ")}`;
+  }
   const { unsettled, unplanned, queued, running, ended } = progress;
   const parts = [
     unsettled > 0 ? `${count(unsettled, "file")} settling` : null,
@@ -137,6 +140,20 @@ function describeProgress(progress: ScanProgress): string {
   ];
   return `Processing: ${parts.filter((part) => part !== null).join(", ")}`;
 }
+
+function describePace(pace: ScanPace): string {
+  const seen = `${pace.source}: ${count(pace.filesSeen, "file")} seen`;
+  const speed = `${number(pace.filesPerSecond)} files/s`;
+  if (pace.step === "walk") return `${seen}, ${speed}`;
+  if (pace.step === "compare") return `${seen}, comparing`;
+  if (pace.step === "archives") {
+    return `${seen}, ${count(pace.filesHashed, "member")} of archives read (${bytes(pace.bytesHashed)}), ${speed}`;
+  }
+  const hashed = `${number(pace.filesHashed)} of ${number(pace.filesToHash)} hashed (${bytes(pace.bytesHashed)})`;
+  return `${seen}, ${hashed}, ${speed}, ${bytes(pace.bytesPerSecond)}/s`;
+}
+
+type ScanPace = Extract<ScanProgress, { step: "scanning" }>["scans"][number];
 
 function describe(shell: Shell, { sources, work, failed, trouble }: ScanOutcome, request: ScanRequest, running: boolean): string {
   const lines = sources.map((source) => {

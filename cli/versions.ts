@@ -9,7 +9,7 @@ import { renderTable, type Column } from "./table.ts";
 export function createCommand(shell: Shell): Command {
   const command = new Command("versions")
     .description(
-      "Lists all versions of a file: when it was found with which bytes, and which jobs read them; of an archive, also its members.",
+      "Lists all versions of a file: when it was found with which bytes, where it moved from, and which jobs read them; of an archive, also its members.",
     )
     .argument("<path>", "a file's path, or its path below its source")
     .option("--source <name>", "the source that it is of")
@@ -30,13 +30,26 @@ export function createCommand(shell: Shell): Command {
 
 function describe(shell: Shell, versions: readonly VersionWithJobs[], members: readonly VersionRow[]): string {
   const { path, source, root, vanishedAt } = versions[0]!;
-  const gone = vanishedAt === null ? "" : `, vanished ${relativeTime(vanishedAt)}`;
-  const parts = [`${printable(path)} of source ${source} (${printable(root)})${gone}`, renderTable(shell.terminal, columns, versions)];
+  const gone = vanishedAt === null ? "" : `, vanished ${absoluteTime(vanishedAt)} (${relativeTime(vanishedAt)})`;
+  const head = [`${printable(path)} of source ${source} (${printable(root)})${gone}`, ...describeMoves(versions)];
+  const parts = [head.join("\n"), renderTable(shell.terminal, columns, versions)];
   const refused = versions.filter(({ opening }) => opening?.state === "REFUSED");
   if (refused.length > 0)
     parts.push(refused.map(({ sequence, opening }) => `version ${sequence}: ${printable(opening!.message!)}`).join("\n"));
   if (members.length > 0) parts.push(renderTable(shell.terminal, memberColumns, members));
   return parts.join("\n\n");
+}
+
+function describeMoves(versions: readonly VersionWithJobs[]): readonly string[] {
+  return versions.flatMap(({ sequence, source, movedFrom, movedTo }) => [
+    ...(movedFrom === null ? [] : [`version ${sequence} moved from ${describePlace(movedFrom, source)}`]),
+    ...movedTo.map((moved) => `version ${sequence} moved to ${describePlace(moved, source)}`),
+  ]);
+}
+
+/** The path of another file, with its source where that is another one. */
+export function describePlace({ path, source }: VersionWithJobs["movedTo"][number], here: string): string {
+  return `${printable(path)}${source === here ? "" : ` of source ${source}`}`;
 }
 
 const columns: readonly Column<VersionWithJobs>[] = [

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import type { Client, WorkflowHandle } from "@temporalio/client";
 import { listJobs, type JobRow } from "../db/job-history.ts";
@@ -5,8 +6,10 @@ import { countWork, lastEndedScan, serverTime, totalScans, type ScanTotals, type
 import type { Database } from "../db/pool.ts";
 import { listSources, type Source } from "../db/source-root.ts";
 import { messageOf, ServiceUnreachable, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import type { ScanPace } from "../domain/scan-progress.ts";
 import { scanWorkflowId, signals, taskQueue, workflowTypes } from "../workflows/names.ts";
 import { findSource, noSourceHint } from "./find-source.ts";
+import { cancelOwnScan, followScan, requestMemo } from "./follow-scan.ts";
 import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";
 
 export interface ScanRequest {
@@ -27,7 +30,12 @@ export interface ScanContext {
 }
 
 export type ScanProgress =
-  | { readonly step: "scanning"; readonly sources: readonly string[] }
+  | {
+      readonly step: "scanning";
+      readonly sources: readonly string[];
+      /** How far each scan is, of those that take long enough to tell. */
+      readonly scans: readonly (ScanPace & { readonly source: string })[];
+    }
   | ({ readonly step: "processing" } & WorkCount);
 
 export interface ScanOutcome {
@@ -55,7 +63,7 @@ export async function scanSources(context: ScanContext, request: ScanRequest): P
   await requireWorker(context.temporal);
   const limited = withTimeout(context, request.timeoutMs);
   try {
-    context.onProgress({ step: "scanning", sources: sources.map((source) => source.name) });
+    context.onProgress({ step: "scanning", sources: sources.map((source) => source.name), scans: [] });
     await runScans(limited, sources, request.wait);
     if (request.wait) await waitForWork(limited, sources, since);
   } catch (error) {
@@ -120,23 +128,54 @@ function withTimeout(context: ScanContext, timeoutMs: number | null): ScanContex
   return { ...context, signal: AbortSignal.any([context.signal, AbortSignal.timeout(timeoutMs)]) };
 }
 
-async function runScans({ temporal, signal }: ScanContext, sources: readonly Source[], waitUntilSettled: boolean): Promise<void> {
+async function runScans(context: ScanContext, sources: readonly Source[], waitUntilSettled: boolean): Promise<void> {
+  const { temporal, signal } = context;
+  const requestId = randomUUID();
+  const paces = new Map<string, ScanPace>();
   const scans = sources.map(async ({ name }) => {
     const handle = await temporal.workflow.signalWithStart(workflowTypes.scanSource, {
       workflowId: scanWorkflowId(name),
       taskQueue,
       args: [{ source: name, waitUntilSettled }],
+      memo: { [requestMemo]: requestId },
       signal: signals.hint,
       // A scan that is under way takes this for a request to look at everything again.
       signalArgs: [undefined],
     });
-    let ended = false;
-    const result = resultOf(name, handle, signal).finally(() => (ended = true));
-    await (waitUntilSettled ? result : Promise.race([result, scannedOnce(handle, () => ended, signal)]));
+    const ended = new AbortController();
+    const result = resultOf(name, handle, signal).finally(() => ended.abort());
+    const onPace = (pace: ScanPace): void => {
+      paces.set(name, pace);
+      tellPaces(context, sources, paces);
+    };
+    const following = followScan(handle, onPace, AbortSignal.any([signal, ended.signal]));
+    try {
+      await (waitUntilSettled ? result : Promise.race([result, scannedOnce(handle, () => ended.signal.aborted, signal)]));
+    } catch (error) {
+      if (signal.aborted && !isTimeout(signal.reason)) await cancelOwnScan(handle, requestId);
+      throw error;
+    } finally {
+      ended.abort();
+      paces.delete(name);
+      await following;
+    }
   });
   // All of them are heard before the first failure is told, so that none goes on unheard.
   await Promise.allSettled(scans);
   await Promise.all(scans);
+}
+
+function tellPaces({ onProgress }: ScanContext, sources: readonly Source[], paces: ReadonlyMap<string, ScanPace>): void {
+  onProgress({
+    step: "scanning",
+    sources: sources.map((source) => source.name),
+    scans: [...paces].map(([source, pace]) => ({ source, ...pace })),
+  });
+}
+
+/** Whoever gives up waiting lets the scan go on; whoever interrupts it wants it to stop. */
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === "TimeoutError";
 }
 
 /**

@@ -56,3 +56,13 @@ export async function presentFiles(
   );
   return rows;
 }
+
+/** How many files of a source are present, members of archives aside, counted up to `atMost`. */
+export async function countPresent(db: Queryable, sourceId: string, atMost: number): Promise<number> {
+  const { rows } = await db.query<{ count: number }>(
+    `select count(*)::int as count from (
+       select from cf_file_location where source_id = $1 and state = 'PRESENT' and container_id is null limit $2) as present`,
+    [sourceId, atMost],
+  );
+  return rows[0]!.count;
+}

@@ -1,6 +1,7 @@
 import { archiveName } from "../domain/archive.ts";
 import type { FileStat, FileVersion } from "../domain/file-version.ts";
 import { waitAgain } from "./archive.ts";
+import { movedFromDeparted } from "./departure.ts";
 import { fromStatRow, toStatArrays, type StatRow } from "./file-stat.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
@@ -42,7 +43,7 @@ export interface HashedFile {
  *
  * A version is made where the content differs from the location's newest version, so A → B → A is three versions. A touched file, and
  * a vanished one that is back with the content of its newest version, make none: the location takes the new stat and is present, and
- * which bytes each job read is as certain as before.
+ * which bytes each job read is as certain as before. A version whose bytes left another location says so (`db/departure.ts`).
  *
  * An archive that is new, changed or back waits to be opened, where its source opens archives.
  */
@@ -59,17 +60,28 @@ export async function recordVersions(db: Queryable, sourceId: string, files: rea
          ctime_ns = excluded.ctime_ns, inode = excluded.inode
        where cf_file_location.container_id is null
        returning id, rel_path
-     ), version as (
-       insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at)
-       select l.id, coalesce(newest.sequence, 0) + 1, h.content_hash, h.size_bytes, h.mtime_ns, h.ctime_ns, h.inode,
-         'epoch'::timestamptz + h.mtime_ns / 1000 * interval '1 microsecond'
+     ), arrived as (
+       select l.id as location_id, coalesce(newest.sequence, 0) + 1 as sequence, h.*
        from hashed h
        join location l using (rel_path)
        left join lateral (
          select sequence, content_hash from cf_file_version where location_id = l.id order by sequence desc limit 1
        ) newest on true
        where newest.content_hash is distinct from h.content_hash
+     ), ${movedFromDeparted}, version as (
+       insert into cf_file_version
+         (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at, moved_from_version_id)
+       select location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode,
+         'epoch'::timestamptz + mtime_ns / 1000 * interval '1 microsecond', moved.version_id
+       from arrived left join moved using (location_id)
        returning id, location_id
+     ), taken as (
+       delete from cf_departure p using (
+         select departed_id as location_id from moved
+         union all
+         select l.id from location l join hashed h using (rel_path)
+         join cf_departure back on back.location_id = l.id and back.content_hash = h.content_hash
+       ) gone where p.location_id = gone.location_id
      ), outbox as (
        insert into cf_outbox (file_version_id, reason) select id, 'NEW' from version
      ), archive as (

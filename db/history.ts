@@ -9,6 +9,7 @@ export interface FileRow {
   /** Below the source's root. */
   readonly path: string;
   readonly state: "PRESENT" | "VANISHED";
+  readonly vanishedAt: Date | null;
   readonly versions: number;
   readonly versionId: string;
   readonly sizeBytes: number;
@@ -33,7 +34,8 @@ export interface FileFilter {
 /** Files on record, in the order in which they were found first. */
 export async function listFiles(db: Queryable, filter: FileFilter): Promise<readonly FileRow[]> {
   const { rows } = await db.query<FileRow>(
-    `select l.id as "locationId", s.name as source, s.id as "sourceId", l.rel_path as path, l.state, v.sequence as versions,
+    `select l.id as "locationId", s.name as source, s.id as "sourceId", l.rel_path as path, l.state,
+       l.vanished_at as "vanishedAt", v.sequence as versions,
        v.id as "versionId", v.size_bytes::float8 as "sizeBytes", v.content_hash as "contentHash", v.detected_at as "detectedAt",
        coalesce((select jsonb_object_agg(state, n) from
          (select state, count(*) as n from cf_processing_job j where j.file_version_id = v.id group by state) as counted), '{}') as jobs,
@@ -71,6 +73,10 @@ export interface VersionRow {
   readonly archive: ArchiveOfVersion | null;
   /** Of an archive that was to be opened: what became of it. */
   readonly opening: ArchiveOpening | null;
+  /** The version of another file that this one was before a rename or a move; null where none is known. */
+  readonly movedFrom: MovedVersion | null;
+  /** What became of it by a rename or a move. */
+  readonly movedTo: readonly MovedVersion[];
 }
 
 export interface ArchiveOfVersion {
@@ -84,6 +90,12 @@ export interface ArchiveOpening {
   readonly state: "WAITING" | "OPENED" | "REFUSED" | "REPLACED";
   readonly members: number | null;
   readonly message: string | null;
+}
+
+export interface MovedVersion {
+  readonly id: string;
+  readonly source: string;
+  readonly path: string;
 }
 
 /** All versions of one file, the first one first. */
@@ -101,6 +113,10 @@ export async function versionsByHash(db: Queryable, contentHash: string): Promis
   return selectVersions(db, "v.content_hash = $1", [contentHash]);
 }
 
+const movedVersion = "jsonb_build_object('id', w.id::text, 'source', ws.name, 'path', wl.rel_path)";
+const versionWithPlace =
+  "cf_file_version w join cf_file_location wl on wl.id = w.location_id join cf_source_root ws on ws.id = wl.source_id";
+
 async function selectVersions(db: Queryable, condition: string, values: readonly unknown[]): Promise<readonly VersionRow[]> {
   const { rows } = await db.query<VersionRow>(
     `select v.id, v.sequence, v.content_hash as "contentHash", v.size_bytes::float8 as "sizeBytes", v.modified_at as "modifiedAt",
@@ -108,7 +124,9 @@ async function selectVersions(db: Queryable, condition: string, values: readonly
        l.state, l.vanished_at as "vanishedAt",
        case when av.id is not null then jsonb_build_object(
          'path', al.rel_path, 'versionId', av.id::text, 'sequence', av.sequence, 'contentHash', av.content_hash) end as archive,
-       case when a.state is not null then jsonb_build_object('state', a.state, 'members', a.members, 'message', a.message) end as opening
+       case when a.state is not null then jsonb_build_object('state', a.state, 'members', a.members, 'message', a.message) end as opening,
+       (select ${movedVersion} from ${versionWithPlace} where w.id = v.moved_from_version_id) as "movedFrom",
+       (select coalesce(jsonb_agg(${movedVersion} order by w.id), '[]') from ${versionWithPlace} where w.moved_from_version_id = v.id) as "movedTo"
      from cf_file_version v
      join cf_file_location l on l.id = v.location_id
      join cf_source_root s on s.id = l.source_id

@@ -4,6 +4,7 @@ import type { FileStat } from "../domain/file-version.ts";
 import { limitKinds, type LimitKind, type SelectionLimits } from "../domain/selection.ts";
 import { fromStatRow, type StatRow } from "./file-stat.ts";
 import type { Queryable } from "./pool.ts";
+import { settleTimeMs } from "./scan-pending.ts";
 
 /**
  * The comparison of what a scan saw with the record. What was seen goes by COPY into a temporary table, one join leaves the differences
@@ -50,10 +51,9 @@ export interface CompareRequest {
   readonly sourceId: string;
   /** Paths that were looked at, with everything below; null for the whole source. */
   readonly scope: readonly string[] | null;
-  /** A file that changed after this has not settled by its own times. Nanoseconds since 1970. */
-  readonly settledBeforeNs: bigint;
+  readonly settleMs: number;
   readonly limits: SelectionLimits;
-  /** The scanning machine's time, by which files are too old. Milliseconds since 1970. */
+  /** The scanning machine's time, by which files have settled or are too old. Milliseconds since 1970. */
   readonly nowMs: number;
 }
 
@@ -86,7 +86,7 @@ export interface Differences extends Readonly<Record<FileChange, number>> {
  * another version.
  */
 export async function compareSeen(db: Queryable, request: CompareRequest): Promise<Differences> {
-  const { sourceId, scope, settledBeforeNs } = request;
+  const { sourceId, scope, settleMs, nowMs } = request;
   const outside = outsideCase(request);
   // So that the join of a large source hashes in memory and doesn't go over the disk.
   if (scope === null) await db.query("set local work_mem = '64MB'");
@@ -118,7 +118,8 @@ export async function compareSeen(db: Queryable, request: CompareRequest): Promi
      ), inserted as (
        insert into cf_scan_difference
        select change, rel_path, location_id, size_bytes, mtime_ns, ctime_ns, inode,
-         change in ('NEW', 'CHANGED', 'REAPPEARED') and greatest(mtime_ns, ctime_ns) > $2
+         change in ('NEW', 'CHANGED', 'REAPPEARED')
+           and greatest(mtime_ns, ctime_ns) / 1000000 > $2::bigint - ${settleTimeMs("$3::bigint")}
        from difference where outside is null
        returning change, size_bytes, waits
      )
@@ -129,7 +130,7 @@ export async function compareSeen(db: Queryable, request: CompareRequest): Promi
        exists (select from met) or exists (select from cf_scan_finding where source_id = $1) as findings,
        ${outside === null ? "'[]'::jsonb" : leftOutByLimit} as "leftOut"
      from inserted`,
-    scope === null ? [sourceId, settledBeforeNs] : [sourceId, settledBeforeNs, scope],
+    [sourceId, nowMs, settleMs, ...(scope === null ? [] : [scope])],
   );
   return rows[0]!;
 }
@@ -168,10 +169,10 @@ const wholeSource =
 /** By two indexes: the path itself, and what lies between `path/` and the last text that begins so. */
 const sourceWithin = `
   select id, rel_path, state, size_bytes, mtime_ns, ctime_ns, inode from cf_file_location where container_id is null and id in (
-    select l.id from unnest($3::text[]) as hint (path)
+    select l.id from unnest($4::text[]) as hint (path)
     join cf_file_location l on l.source_id = $1 and cf_path_key(l.rel_path) = cf_path_key(hint.path)
     union
-    select l.id from unnest($3::text[]) as hint (path)
+    select l.id from unnest($4::text[]) as hint (path)
     join cf_file_location l on l.source_id = $1
       and left(l.rel_path, 200) collate "C" >= left(hint.path || '/', 200) collate "C"
       and left(l.rel_path, 200) collate "C" <= left(hint.path || '/', 200) || repeat(chr(1114111), 2) collate "C"
@@ -197,7 +198,7 @@ function settledFiles(sourceId: string, settleMs: number): string {
     from cf_scan_difference d
     left join cf_scan_pending p on d.waits and p.source_id = ${BigInt(sourceId)} and cf_path_key(p.rel_path) = cf_path_key(d.rel_path)
     where d.change in ('NEW', 'CHANGED', 'REAPPEARED')
-      and (not d.waits or p.unchanged_since <= clock_timestamp() - interval '${Math.trunc(settleMs)} ms')`;
+      and (not d.waits or p.unchanged_since <= clock_timestamp() - ${settleTimeMs(String(Math.trunc(settleMs)), "d.ctime_ns")} * interval '1 ms')`;
 }
 
 /** All of them at once. */

@@ -1,3 +1,4 @@
+import { wholeSecondsMs } from "../domain/clock-resolution.ts";
 import type { FileStat } from "../domain/file-version.ts";
 import { toStatArrays } from "./file-stat.ts";
 import type { Queryable } from "./pool.ts";
@@ -13,7 +14,15 @@ export interface SettleClock {
 export function settlesInMs(nowMs: string, settleMs: string): string {
   return `least(
     greatest(mtime_ns, ctime_ns) / 1e6 - ${nowMs}::float8,
-    extract(epoch from unchanged_since - clock_timestamp()) * 1000) + ${settleMs}::float8`;
+    extract(epoch from unchanged_since - clock_timestamp()) * 1000) + ${settleTimeMs(`${settleMs}::float8`)}`;
+}
+
+/**
+ * SQL: how long a file must not have changed before it is hashed. The source's settle time, but never less than the resolution of the
+ * file system's clock, where that counts in seconds; what changes within a finer one's tick waits in `scout/hash.ts`.
+ */
+export function settleTimeMs(settleMs: string, ctimeNs = "ctime_ns"): string {
+  return `greatest(${settleMs}, case when ${ctimeNs} % 1000000000 = 0 then ${wholeSecondsMs} else 0 end)`;
 }
 
 /**

@@ -134,6 +134,18 @@ create table cf_contract (
   constraint cf_contract_version_check CHECK ((version > 0))
 );
 
+create table cf_departure (
+  location_id bigint not null,
+  source_id bigint not null,
+  version_id bigint not null,
+  content_hash text not null,
+  inode bigint not null,
+  mtime_ns bigint not null,
+  by_inode boolean not null,
+  departed_at timestamp with time zone default now() not null,
+  constraint cf_departure_pkey PRIMARY KEY (location_id)
+);
+
 create table cf_file_location (
   id bigint generated always as identity not null,
   source_id bigint not null,
@@ -163,6 +175,8 @@ create table cf_file_version (
   modified_at timestamp with time zone not null,
   detected_at timestamp with time zone default now() not null,
   container_version_id bigint,
+  moved_from_version_id bigint,
+  constraint cf_file_version_check CHECK ((moved_from_version_id <> id)),
   constraint cf_file_version_content_hash_check CHECK ((content_hash ~ '^[0-9a-f]{64}$'::text)),
   constraint cf_file_version_location_id_sequence_key UNIQUE (location_id, sequence),
   constraint cf_file_version_pkey PRIMARY KEY (id),
@@ -407,6 +421,12 @@ create table cf_topic (
 
 alter table cf_archive add constraint cf_archive_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
+alter table cf_departure add constraint cf_departure_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
+
+alter table cf_departure add constraint cf_departure_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_departure add constraint cf_departure_version_id_fkey FOREIGN KEY (version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
+
 alter table cf_file_location add constraint cf_file_location_container_id_fkey FOREIGN KEY (container_id) REFERENCES cf_file_location(id);
 
 alter table cf_file_location add constraint cf_file_location_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
@@ -414,6 +434,8 @@ alter table cf_file_location add constraint cf_file_location_source_id_fkey FORE
 alter table cf_file_version add constraint cf_file_version_container_version_id_fkey FOREIGN KEY (container_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_file_version add constraint cf_file_version_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
+
+alter table cf_file_version add constraint cf_file_version_moved_from_version_id_fkey FOREIGN KEY (moved_from_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_job_attempt add constraint cf_job_attempt_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
 
@@ -449,7 +471,13 @@ CREATE INDEX cf_archive_waiting ON public.cf_archive USING btree (file_version_i
 
 CREATE UNIQUE INDEX cf_contract_one_approved ON public.cf_contract USING btree (plugin_name, output_name) WHERE (state = 'APPROVED'::text);
 
+CREATE INDEX cf_departure_content ON public.cf_departure USING btree (content_hash);
+
+CREATE INDEX cf_departure_time ON public.cf_departure USING btree (departed_at);
+
 CREATE INDEX cf_file_location_folder ON public.cf_file_location USING btree (source_id, "left"(rel_path, 200) COLLATE "C");
+
+CREATE INDEX cf_file_location_inode ON public.cf_file_location USING btree (source_id, inode) WHERE (container_id IS NULL);
 
 CREATE INDEX cf_file_location_member ON public.cf_file_location USING btree (container_id) WHERE (container_id IS NOT NULL);
 
@@ -458,6 +486,8 @@ CREATE UNIQUE INDEX cf_file_location_path_key ON public.cf_file_location USING b
 CREATE INDEX cf_file_version_content ON public.cf_file_version USING btree (content_hash);
 
 CREATE INDEX cf_file_version_member ON public.cf_file_version USING btree (container_version_id) WHERE (container_version_id IS NOT NULL);
+
+CREATE INDEX cf_file_version_moved_from ON public.cf_file_version USING btree (moved_from_version_id) WHERE (moved_from_version_id IS NOT NULL);
 
 CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
 

@@ -4,9 +4,9 @@ import { forgetWaiting, noteChanging } from "../db/scan-pending.ts";
 import { recordVersions, type HashedFile } from "../db/file-version.ts";
 import type { Queryable } from "../db/pool.ts";
 import type { Source } from "../db/source-root.ts";
+import type { ScanProgress } from "../domain/scan-progress.ts";
 import type { Candidates, Turn } from "./candidates.ts";
 import type { HashResult } from "./hash.ts";
-import type { ScanProgress } from "./scan.ts";
 import type { ScoutThreads } from "./threads.ts";
 
 export interface HashRequest {
@@ -16,6 +16,8 @@ export interface HashRequest {
   readonly signal: AbortSignal;
   readonly candidates: Candidates;
   readonly filesSeen: number;
+  /** Those that have settled by their times; more may have by having been observed. */
+  readonly filesToHash: number;
   readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
 }
 
@@ -31,7 +33,7 @@ export interface HashTotals {
 
 /** Hashes the files that the comparison left as candidates, several at once, and records each batch as soon as it is hashed. */
 export async function hashCandidates(request: HashRequest): Promise<HashTotals> {
-  const { connection, source, threads, filesSeen, onProgress } = request;
+  const { connection, source, threads, filesSeen, filesToHash, onProgress } = request;
   const query = oneAtATime();
   const versioned = { NEW: 0, CHANGED: 0, REAPPEARED: 0 };
   const touched = { NEW: 0, CHANGED: 0, REAPPEARED: 0 };
@@ -64,7 +66,7 @@ export async function hashCandidates(request: HashRequest): Promise<HashTotals> 
       const step = await hashing.next();
       if (step.done === true) return record(batch, step.value);
       bytes += step.value;
-      onProgress?.({ step: "hash", filesSeen, filesHashed, bytesHashed: bytes });
+      onProgress?.({ step: "hash", filesSeen, filesToHash: Math.max(filesToHash, filesHashed), filesHashed, bytesHashed: bytes });
     }
   }
 
@@ -86,7 +88,7 @@ export async function hashCandidates(request: HashRequest): Promise<HashTotals> 
       }
     });
     filesHashed += batch.length;
-    onProgress?.({ step: "hash", filesSeen, filesHashed, bytesHashed: bytes });
+    onProgress?.({ step: "hash", filesSeen, filesToHash: Math.max(filesToHash, filesHashed), filesHashed, bytesHashed: bytes });
   }
 }
 

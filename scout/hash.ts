@@ -1,6 +1,7 @@
 import { createHash, hash as hashOnce } from "node:crypto";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { restOfTickMs } from "../domain/clock-resolution.ts";
 import { messageOf, TransientFailure } from "../domain/failure.ts";
 import { sameStat, type FileStat } from "../domain/file-version.ts";
 import { errorCode, isGone, toFileStat } from "./stat.ts";
@@ -24,13 +25,16 @@ const pieceBytes = 1024 * 1024;
 const progressBytes = 16 * pieceBytes;
 
 /**
- * Hashes files one after the other, synchronously: meant for worker threads. Yields how many bytes more were read, about every 16 MiB,
+ * Hashes files one after the other, synchronously: meant for worker threads. One that changed within the present tick of the clock is
+ * read when the tick is over. Yields how many bytes more were read, about every 16 MiB,
  * and returns one result for each task.
  */
 export function* hashTasks(tasks: readonly HashTask[]): Generator<number, readonly HashResult[]> {
   const results: HashResult[] = [];
   let unreported = 0;
   for (const task of tasks) {
+    const restMs = restOfTickMs(task.stat, Date.now());
+    if (restMs > 0) Atomics.wait(neverNotified, 0, 0, restMs);
     const reading = readTask(task);
     let step = reading.next();
     while (step.done !== true) {
@@ -47,12 +51,16 @@ export function* hashTasks(tasks: readonly HashTask[]): Generator<number, readon
   return results;
 }
 
+const neverNotified = new Int32Array(new SharedArrayBuffer(4));
+
 /**
  * Hashes one file without a thread, in turns of the event loop. Throws TransientFailure FILE_CHANGING when it changed meanwhile, and
  * the signal's reason when aborted.
  */
 export async function hashFile(path: string, signal: AbortSignal): Promise<{ readonly hash: string; readonly stat: FileStat }> {
   const stat = toFileStat(lstatSync(path, { bigint: true }));
+  const restMs = restOfTickMs(stat, Date.now());
+  if (restMs > 0) await setTimeout(restMs);
   const reading = readTask({ path, stat });
   let step = reading.next();
   while (step.done !== true) {

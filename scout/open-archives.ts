@@ -4,12 +4,12 @@ import type { Queryable } from "../db/pool.ts";
 import { addFindings } from "../db/scan-finding.ts";
 import { noteChanging } from "../db/scan-pending.ts";
 import type { Source } from "../db/source-root.ts";
+import type { ScanProgress } from "../domain/scan-progress.ts";
 import { memberPath, type ArchiveLimits } from "../domain/archive.ts";
 import type { Log } from "../domain/log.ts";
 import type { ListMembersEnd } from "./archive/list-members.ts";
 import type { Turn } from "./candidates.ts";
 import { oneAtATime } from "./hash-candidates.ts";
-import type { ScanProgress } from "./scan.ts";
 import type { ScoutThreads } from "./threads.ts";
 
 /**
@@ -78,7 +78,13 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
       const members = step.value.members.map(({ name, ...member }) => ({ relPath: memberPath(relPath, name), ...member }));
       if (members.length > 0) await query(() => gatherMembers(connection, archive.versionId, members));
       totals.bytes += step.value.bytes;
-      request.onProgress?.({ step: "archives", filesSeen: request.filesSeen, filesHashed: totals.seen, bytesHashed: totals.bytes });
+      request.onProgress?.({
+        step: "archives",
+        filesSeen: request.filesSeen,
+        filesToHash: 0,
+        filesHashed: totals.seen,
+        bytesHashed: totals.bytes,
+      });
     }
   }
 

@@ -1,6 +1,7 @@
 import { pipeline } from "node:stream/promises";
 import { archiveBytesToOpen, markMembersVanished, reopenReturned } from "../db/archive.ts";
-import { keepsPresent, markReturned, markVanished } from "../db/file-location.ts";
+import { formerPaths, noteDepartures, pruneDepartures } from "../db/departure.ts";
+import { countPresent, keepsPresent, markReturned, markVanished } from "../db/file-location.ts";
 import type { Database, Queryable } from "../db/pool.ts";
 import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
 import { addFindings, settleFindings } from "../db/scan-finding.ts";
@@ -10,6 +11,7 @@ import type { Source } from "../db/source-root.ts";
 import type { ArchiveLimits } from "../domain/archive.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
+import type { ScanProgress } from "../domain/scan-progress.ts";
 import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
 import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
@@ -32,13 +34,6 @@ export interface ScanRequest {
   readonly bounds?: { readonly files: number; readonly bytes: number; readonly archiveBytes?: number } | undefined;
   /** What an archive may come to; as in `domain/archive.ts` unless given. */
   readonly archiveLimits?: ArchiveLimits | undefined;
-}
-
-export interface ScanProgress {
-  readonly step: "walk" | "compare" | "hash" | "archives";
-  readonly filesSeen: number;
-  readonly filesHashed: number;
-  readonly bytesHashed: number;
 }
 
 /**
@@ -97,16 +92,16 @@ async function runScan(request: ScanRequest, connection: Queryable, scanId: stri
   await prepareSeen(connection);
   // Only a look at everything costs a question to sources without archives.
   const dropped = source.archives || request.paths === null ? await settleSetting(connection, source) : 0;
-  const seen = await notedTogether(connection, async () => {
-    const paths = await pathsToLookAt(request, connection);
-    const part = paths === null ? null : await lookAndCompare(request, connection, paths);
-    const enough = part ?? (await lookAndCompare(request, connection, null));
-    if (enough === null) throw new Error("a look at the whole source is always enough");
-    return enough;
+  const seen = await notedTogether(connection, async () => note(request, connection, await lookAround(request, connection)));
+  const hashed = await hashCandidates({
+    ...request,
+    connection,
+    filesSeen: seen.files,
+    filesToHash: seen.differences.ready,
+    candidates: seen.candidates,
   });
-  const hashed = await hashCandidates({ ...request, connection, filesSeen: seen.files, candidates: seen.candidates });
   const opened = source.archives ? await openArchives({ ...request, connection, filesSeen: seen.files }) : null;
-  if (seen.isWhole) await pruneScans(connection, source.id);
+  if (seen.isWhole) await prune(connection, source);
   const nowMs = Date.now();
   const counts = addMembers(countFiles(seen, hashed), opened, dropped);
   const message = seen.message ?? (dropped > 0 ? describeDropped(dropped) : null);
@@ -121,6 +116,11 @@ async function runScan(request: ScanRequest, connection: Queryable, scanId: stri
     findings: standing.findings,
     message,
   };
+}
+
+async function prune(connection: Queryable, source: Source): Promise<void> {
+  await pruneScans(connection, source.id);
+  await pruneDepartures(connection);
 }
 
 interface Seen {
@@ -142,31 +142,60 @@ async function pathsToLookAt({ source, paths, log }: ScanRequest, connection: Qu
   );
 }
 
-/** Null when a part is not enough to tell what happened: it would leave no file present, or the root is empty. Then nothing was changed. */
-async function lookAndCompare(request: ScanRequest, connection: Queryable, paths: readonly string[] | null): Promise<Seen | null> {
-  const { source, signal } = request;
-  const { files, scope, rootIsEmpty } = await look(request, connection, paths);
-  signal.throwIfAborted();
-  request.onProgress?.({ step: "compare", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
-  const nowMs = Date.now();
-  const settledBeforeNs = BigInt(nowMs - source.settleMs) * 1_000_000n;
-  const differences = await compareSeen(connection, { sourceId: source.id, scope, settledBeforeNs, limits: source, nowMs });
-  let message: string | null = null;
-  if (differences.VANISHED > 0) {
-    if (scope !== null && (rootIsEmpty || !(await keepsPresent(connection, source.id)))) {
-      await clearSeen(connection);
-      return null;
+/** Looks at the paths of the request, and at whatever else tells what happened there. */
+async function lookAround(request: ScanRequest, connection: Queryable): Promise<Looked> {
+  let paths = await pathsToLookAt(request, connection);
+  for (let round = 1; ; round += 1) {
+    const looked = await lookAndCompare(request, connection, paths);
+    if (looked.scope === null) return looked;
+    if (await isTooLittle(request, connection, looked)) paths = null;
+    else {
+      const former = round > formerRoundsMax ? [] : await formerPaths(connection, request.source.id, hintsMax);
+      if (former.length === 0) return looked;
+      paths = [...(paths ?? []), ...former];
     }
-    if (scope === null && files === 0) {
-      message = await refuseEmptiness(request, connection, differences.VANISHED);
-    }
+    await clearSeen(connection);
   }
+}
+
+/** Where a file was, another may be now, whose former path is to be looked at in turn, as with rotated logs. */
+const formerRoundsMax = 5;
+
+/** Whether a part can't tell what happened: it would leave no file present, or the root is empty. */
+async function isTooLittle({ source }: ScanRequest, connection: Queryable, { differences, rootIsEmpty }: Looked): Promise<boolean> {
+  return differences.VANISHED > 0 && (rootIsEmpty || !(await keepsPresent(connection, source.id)));
+}
+
+interface Looked extends WalkEnd {
+  readonly files: number;
+  readonly differences: Differences;
+}
+
+async function lookAndCompare(request: ScanRequest, connection: Queryable, paths: readonly string[] | null): Promise<Looked> {
+  const { source, signal } = request;
+  const { files, ...end } = await look(request, connection, paths);
+  signal.throwIfAborted();
+  request.onProgress?.({ step: "compare", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
+  const { scope } = end;
+  const clock = { settleMs: source.settleMs, nowMs: Date.now() };
+  const differences = await compareSeen(connection, { sourceId: source.id, scope, limits: source, ...clock });
   requireWithin(request, files, differences.readyBytes);
+  return { ...end, files, differences };
+}
+
+/** Brings to the record what the comparison found, all but contents, and lists the files whose content is to be hashed. */
+async function note(request: ScanRequest, connection: Queryable, { scope, files, differences: found }: Looked): Promise<Seen> {
+  const { source } = request;
   if (source.archives && request.bounds !== undefined) requireWithin(request, 0, 0, await archiveBytesToOpen(connection, source.id));
+  const isEmptied = scope === null && files === 0 && found.VANISHED > 0;
+  let message = isEmptied ? await refuseEmptiness(request, connection, found.VANISHED) : null;
+  const differences = isEmptied ? { ...found, VANISHED: 0 } : found;
+  if (differences.VANISHED + differences.CHANGED + differences.RETURNED > 0) await noteDepartures(connection);
   let membersVanished = 0;
-  if (differences.VANISHED > 0 && message === null) {
+  if (differences.VANISHED > 0) {
     await markVanished(connection);
     if (source.archives) membersVanished = await markMembersVanished(connection);
+    message = await sayManyVanished(request, connection, differences.VANISHED);
   }
   if (differences.RETURNED > 0) {
     await markReturned(connection);
@@ -174,16 +203,9 @@ async function lookAndCompare(request: ScanRequest, connection: Queryable, paths
   }
   if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
   for (const left of differences.leftOut) await addSeenFinding(connection, "", left.kind, describeLeftOut(left, source, scope));
-  if (differences.findings || differences.leftOut.length > 0 || message !== null) await settleFindings(connection, source.id, scope);
+  if (differences.findings || differences.leftOut.length > 0 || isEmptied) await settleFindings(connection, source.id, scope);
   const candidates = await listCandidates(connection, source, differences.ready + differences.waits);
-  return {
-    isWhole: scope === null,
-    files,
-    differences: message === null ? differences : { ...differences, VANISHED: 0 },
-    membersVanished,
-    candidates,
-    message,
-  };
+  return { isWhole: scope === null, files, differences, membersVanished, candidates, message };
 }
 
 async function look(
@@ -202,7 +224,7 @@ async function look(
         if (step.done === true) return void (end = step.value);
         files += step.value.files;
         requireWithin(request, files, 0);
-        onProgress?.({ step: "walk", filesSeen: files, filesHashed: 0, bytesHashed: 0 });
+        onProgress?.({ step: "walk", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
         yield step.value.lines;
       }
     } finally {
@@ -226,6 +248,22 @@ async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryab
   log.warn(message, { source: source.name });
   await dismissVanished(connection);
   await addSeenFinding(connection, "", "ROOT_EMPTY", message);
+  return message;
+}
+
+/** Fewer may well be a day's work of a person. */
+const manyVanished = 20;
+
+/** Files that vanish are on record as such. When nine of ten do at once it is said aloud: their folder may have been moved or unmounted. */
+async function sayManyVanished({ source, log }: ScanRequest, connection: Queryable, vanished: number): Promise<string | null> {
+  if (vanished < manyVanished) return null;
+  const leftMax = Math.floor(vanished / 9);
+  const left = await countPresent(connection, source.id, leftMax + 1);
+  if (left > leftMax) return null;
+  const message =
+    `${vanished} of ${vanished + left} files vanished from ${source.path} at once and are on record as vanished; ` +
+    "where their folder was moved or unmounted, bring it back and scan again: they are present again then";
+  log.warn(message, { source: source.name });
   return message;
 }
 

@@ -8,6 +8,7 @@ import {
   defineSignal,
   proxyActivities,
   proxyLocalActivities,
+  setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
   workflowInfo,
@@ -86,17 +87,21 @@ export async function scanSource(input: string | ScanSourceInput): Promise<ScanS
   hints.add(request.paths);
   let totals = request.done ?? nothingDone;
   let doing: ScanSourceProgress["doing"] = "scanning everything";
+  const nowDoing = (next: ScanSourceProgress["doing"]): void => {
+    doing = next;
+    setCurrentDetails(describe(source, next, totals));
+  };
   setHandler(hintSignal, (paths) => hints.add(paths));
   setHandler(progressQuery, () => ({ ...totals, doing }));
   upsertSearchAttributes({ [searchAttributes.source]: [source] });
 
   for (;;) {
     const paths = hints.take();
-    doing = paths === null ? "scanning everything" : "scanning paths";
+    nowDoing(paths === null ? "scanning everything" : "scanning paths");
     const step = await inItsOwnWords(() => scan({ source, paths }));
     if (step.outcome !== "SCANNED") return { ...totals, outcome: step.outcome };
     totals = add(totals, step.report);
-    doing = "dispatching";
+    nowDoing("dispatching");
     await inItsOwnWords(dispatch);
 
     const isSettled = step.nextSettleInMs === null || !waitUntilSettled;
@@ -104,7 +109,7 @@ export async function scanSource(input: string | ScanSourceInput): Promise<ScanS
     if (workflowInfo().continueAsNewSuggested) {
       await continueAsNew<typeof scanSource>({ source, paths: hints.take(), waitUntilSettled, done: totals });
     }
-    doing = "waiting for files to settle";
+    nowDoing("waiting for files to settle");
     if (step.nextSettleInMs !== null) await condition(() => hints.areWaiting(), Math.max(pauseMsMin, step.nextSettleInMs));
   }
 }
@@ -127,6 +132,16 @@ async function inItsOwnWords<T>(work: () => Promise<T>): Promise<T> {
     if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
     throw error;
   }
+}
+
+/** What Temporal's Web UI shows of the workflow, as Markdown. The pending activity's heartbeat there has the numbers of the present step. */
+function describe(source: string, doing: ScanSourceProgress["doing"], totals: ScanTotals): string {
+  const found = `${totals.filesSeen} files seen, ${totals.filesNew} new, ${totals.filesChanged} changed, ${totals.filesVanished} vanished`;
+  return [
+    `Source **${source}**: ${doing}`,
+    ...(totals.scans === 0 ? [] : [`Done so far: ${found}, ${totals.filesWaiting} still to settle, ${totals.findings} findings`]),
+    ...(totals.message === null ? [] : [totals.message]),
+  ].join("\n\n");
 }
 
 const nothingDone: ScanTotals = {

@@ -87,7 +87,7 @@ test("a scan tells what it found, and why nothing follows", async () => {
   expect(outcome.sources).toMatchObject([{ source: "inbox", state: "COMPLETED", filesSeen: 1, filesNew: 1 }]);
   expect(outcome.work).toMatchObject({ unplanned: 1, queued: 0, ended: {} });
   expect(outcome.trouble).toEqual({ message: "no rule sends 1 of 1 file to a plugin (.csv: 1)", hint: "casparian rule add '*.csv' clean" });
-  expect(seen).toEqual([{ step: "scanning", sources: ["inbox"] }]);
+  expect(seen).toEqual([{ step: "scanning", sources: ["inbox"], scans: [] }]);
 });
 
 test("a scan that waits returns when every job has ended, with those that failed", async () => {

@@ -1,12 +1,13 @@
 import { execFileSync } from "node:child_process";
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { testTools } from "../support/tools.ts";
-import { describeOddity } from "../../scout/oddity.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
+import { walk } from "../../scout/walk.ts";
 import { openField, removeTemporaryFolders } from "./fixture.ts";
 
 let database: TestDatabase;
@@ -62,8 +63,73 @@ test("pipes and sockets are found, not opened", async () => {
   server.close();
 });
 
-test("a device is told from a file", () => {
-  expect(describeOddity(lstatSync("/dev/null", { bigint: true }), "null", "/dev/")).toMatchObject({ finding: "DEVICE" });
+test("a device is found, not opened", async () => {
+  const { source, scan, findings } = await field();
+  expect(await scan(null, { source: { ...source, path: "/dev", include: ["null"] } })).toMatchObject({ filesSeen: 0, findings: 1 });
+  expect(await findings()).toEqual(["DEVICE null"]);
+});
+
+test("a file system that is mounted below the root belongs to it, and what was in it vanishes with it", async (context) => {
+  const { root, source, write, scan, record } = await field();
+  write("stays", "1");
+  mkdirSync(join(root, "mounted"));
+  const program = fileURLToPath(new URL("scan-process.ts", import.meta.url));
+  const script = 'mount -t tmpfs none "$0/mounted" && echo content > "$0/mounted/inner" && exec "$@"';
+  try {
+    execFileSync("unshare", ["-rm", "true"], { stdio: "ignore" });
+  } catch {
+    return context.skip("this user may not mount");
+  }
+  execFileSync("unshare", ["-rm", "sh", "-c", script, root, process.execPath, program, database.url, source.name], { stdio: "pipe" });
+  expect(await record()).toEqual([expect.stringMatching(/^mounted\/inner PRESENT 1:/), expect.stringMatching(/^stays PRESENT 1:/)]);
+
+  expect(await scan()).toMatchObject({ filesSeen: 1, filesVanished: 1, findings: 0 });
+});
+
+describe("what changes its kind in the middle of a scan", () => {
+  test("while folders are read, is what it is when it is looked at", async () => {
+    const { root, write } = await field();
+    // More than a chunk: the walk stops in the middle of the root's own files.
+    for (let index = 0; index < 1_000; index += 1) write(`${"x".repeat(200)}-${index}`, "");
+    for (const path of ["gone/a", "becomes-file/a", "deep/er/a", "stays/a"]) write(path, "1");
+    const walking = walk({ root, include: [], exclude: [], paths: null });
+    let lines = "";
+    let chunk = walking.next();
+    rmSync(join(root, "gone"), { recursive: true });
+    rmSync(join(root, "becomes-file"), { recursive: true });
+    writeFileSync(join(root, "becomes-file"), "1");
+    rmSync(join(root, "deep"), { recursive: true });
+    symlinkSync("stays", join(root, "deep"));
+    for (; chunk.done !== true; chunk = walking.next()) lines += Buffer.from(chunk.value.lines).toString();
+    expect(chunk.value).toMatchObject({ scope: null, rootIsEmpty: false });
+    expect(lines.match(/^stays\/a\t/gm)).toHaveLength(1);
+    expect(lines).not.toMatch(/^gone|becomes-file\/|UNREADABLE/m);
+  });
+
+  test("before it is read, waits and is seen as what it is by the next one", async () => {
+    const { root, write, scan, record, findings } = await field();
+    for (const name of ["stays", "gone", "folder", "pipe", "link", "grows", "shrinks"]) write(name, name);
+    const change = (): void => {
+      for (const name of ["gone", "folder", "pipe", "link"]) unlinkSync(join(root, name));
+      write("folder/inner", "inner");
+      execFileSync("mkfifo", [join(root, "pipe")]);
+      symlinkSync("stays", join(root, "link"));
+      write("grows", "grows and grows");
+      write("shrinks", "");
+    };
+    let isDone = false;
+    const onProgress = ({ step }: { step: string }): void => {
+      if (step !== "compare" || isDone) return;
+      isDone = true;
+      change();
+    };
+    expect(await scan(null, { onProgress })).toMatchObject({ filesSeen: 7, filesNew: 1, filesWaiting: 6, findings: 0 });
+    expect(paths(await record())).toEqual(["stays"]);
+
+    expect(await scan([])).toMatchObject({ filesWaiting: 0, nextSettleAt: null });
+    expect(paths(await record())).toEqual(["folder/inner", "grows", "shrinks", "stays"]);
+    expect(await findings()).toEqual(["FIFO pipe", "LINK_INSIDE link"]);
+  });
 });
 
 test("names that are not UTF-8 are shown with their bytes; a real U+FFFD is a character like others", async () => {

@@ -305,6 +305,35 @@ describe("the root", () => {
   });
 });
 
+describe("when nearly all files vanish at once", () => {
+  test("it is on record, and said", async () => {
+    const { root, write, scan, source, log } = await field();
+    for (let index = 0; index < 30; index += 1) write(`folder/f${index}`, String(index));
+    write("stays", "1");
+    await scan();
+    renameSync(join(root, "folder"), `${root}-aside`);
+    const report = await scan(["folder"]);
+    expect(report).toMatchObject({ filesVanished: 30, message: expect.stringContaining("30 of 31 files vanished") });
+    expect(log.lines.at(-1)).toEqual({ level: "warn", message: report.message });
+    const { rows } = await database.db.query("select message from cf_scan where source_id = $1 order by id desc limit 1", [source.id]);
+    expect(rows).toEqual([{ message: report.message }]);
+
+    renameSync(`${root}-aside`, join(root, "folder"));
+    expect(await scan()).toMatchObject({ filesReappeared: 30, bytesHashed: 0, message: null });
+  });
+
+  test("it is nothing special where they are few, or many are left", async () => {
+    const { root, write, scan } = await field();
+    for (let index = 0; index < 40; index += 1) write(`${index % 2 === 0 ? "even" : "odd"}/f${index}`, String(index));
+    write("stays", "1");
+    await scan();
+    rmSync(join(root, "even"), { recursive: true });
+    expect(await scan()).toMatchObject({ filesVanished: 20, message: null });
+    for (let index = 3; index < 40; index += 2) rmSync(join(root, `odd/f${index}`));
+    expect(await scan()).toMatchObject({ filesVanished: 19, message: null });
+  });
+});
+
 describe("a scan", () => {
   test("has the source to itself", async () => {
     const { write, scan } = await field();

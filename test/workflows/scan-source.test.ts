@@ -158,6 +158,10 @@ test("waits until files have settled, and takes hints meanwhile", async () => {
   write("b", "2");
   await handleOf(source.name).signal(signals.hint, ["b"]);
   await vi.waitFor(async () => expect(await progress()).toMatchObject({ filesWaiting: 2 }), patience);
+  // What the Web UI shows.
+  expect(await handleOf(source.name).query("__temporal_workflow_metadata")).toMatchObject({
+    currentDetails: expect.stringMatching(/^Source \*\*\S+\*\*: waiting for files to settle\n\nDone so far: .* 2 still to settle/),
+  });
   appendFileSync(join(root, "a"), "more");
 
   expect(await result).toMatchObject({ filesNew: 2, filesWaiting: 0 });
@@ -265,7 +269,10 @@ describe("ends clearly", () => {
       expect(JSON.parse(Buffer.from(details?.data ?? []).toString() || "{}")).toMatchObject({
         step: "hash",
         filesSeen: 1,
+        filesToHash: 1,
         bytesHashed: expect.any(Number),
+        filesPerSecond: 0,
+        bytesPerSecond: expect.any(Number),
       });
     }, patience);
     await handleOf(source.name).cancel();
