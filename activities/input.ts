@@ -2,6 +2,7 @@ import { sameStat, type FileStat, type FileVersion } from "../domain/file-versio
 import { TransientFailure } from "../domain/failure.ts";
 import { openMember } from "./archive-input.ts";
 import { checkInput } from "./check-input.ts";
+import { openSnapshot, type SnapshotInputs } from "./snapshot-input.ts";
 
 /** What a plugin reads for a version: bytes that are the version's, at a path, until it is released. */
 export interface JobInput extends AsyncDisposable {
@@ -26,8 +27,17 @@ export interface Changed {
 
 export type OpenedInput = { readonly same: true; readonly input: JobInput } | Changed;
 
-/** The version's bytes: the file at its place, where that still has them; the copy of a member out of its archive. */
-export async function openInput(version: FileVersion, signal: AbortSignal, scratchRoot: string): Promise<OpenedInput> {
+/**
+ * The version's bytes: the copy of its content, where there is one; otherwise the file at its place, where that still has them, or the
+ * copy of a member out of its archive.
+ */
+export async function openInput(
+  version: FileVersion,
+  signal: AbortSignal,
+  { scratchRoot, snapshots }: { readonly scratchRoot: string; readonly snapshots?: SnapshotInputs },
+): Promise<OpenedInput> {
+  const copy = snapshots === undefined ? null : await openSnapshot(version, snapshots, signal);
+  if (copy !== null) return { same: true, input: copy };
   if (version.archive !== null) return openMember(version, version.archive, { scratchRoot, signal });
   const before = await checkInput(version, signal);
   if (!before.same) return before;

@@ -15,6 +15,7 @@ import { withHeartbeat } from "./heartbeat.ts";
 import type { Pace } from "./pace.ts";
 import { remember } from "./remember.ts";
 import { runJob, type RunOutcome } from "./run-job.ts";
+import type { SnapshotInputs } from "./snapshot-input.ts";
 import { createTurns } from "./turns.ts";
 import type { VersionOf } from "./version-of.ts";
 
@@ -33,6 +34,8 @@ export interface JobDependencies {
   readonly versionOf: VersionOf;
   readonly uv: string;
   readonly interpreter: string;
+  /** Where copies of contents are, which plugins read rather than the files; none unless given. */
+  readonly snapshots?: SnapshotInputs;
   readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
   /** Asks for a scan of one path, because it was found to differ from the record. */
   readonly requestScan: (sourceName: string, relPath: string) => Promise<void>;

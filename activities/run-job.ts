@@ -64,7 +64,7 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
 }
 
 async function attempt(job: JobToRun, version: FileVersion, context: RunContext): Promise<RunOutcome> {
-  const opened = await openInput(version, context.signal, context.scratchRoot);
+  const opened = await openInput(version, context.signal, context);
   if (!opened.same) return supersede(job, version, opened.reason, context);
   await using input = opened.input;
 

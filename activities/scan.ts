@@ -8,6 +8,7 @@ import { closest } from "../domain/suggest.ts";
 import { scanSource, type ScanReport } from "../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../scout/threads.ts";
 import type { Dispatcher } from "./dispatch.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
 import { withTemporalFailures } from "./failure.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 
@@ -16,6 +17,8 @@ export interface ScanDependencies {
   readonly log: Log;
   readonly dispatch: Dispatcher["dispatch"];
   readonly threads?: ScoutThreads;
+  /** Where the contents of sources that ask for it are kept. */
+  readonly store?: SnapshotStore;
 }
 
 export interface ScanInput {
@@ -40,7 +43,7 @@ const quickStarts = 50;
 
 export type ScanActivities = ReturnType<typeof createScanActivities>;
 
-export function createScanActivities({ db, log, dispatch, threads = createScoutThreads() }: ScanDependencies) {
+export function createScanActivities({ db, log, dispatch, store, threads = createScoutThreads() }: ScanDependencies) {
   return withTemporalFailures({
     /** Walks, compares, hashes and records; heartbeats with its progress and pace, and stops when it is cancelled. */
     async scan(input: ScanInput): Promise<ScanOutcome> {
@@ -76,7 +79,7 @@ export function createScanActivities({ db, log, dispatch, threads = createScoutT
   ): Promise<ScanOutcome> {
     const source = await requireSource(name);
     if (source.state !== "ACTIVE") return { outcome: source.state };
-    const { nextSettleAt, ...report } = await scanSource({ db, source, paths, threads, signal, log, ...options });
+    const { nextSettleAt, ...report } = await scanSource({ db, source, paths, threads, store, signal, log, ...options });
     log.debug("scanned", { source: name, ...report });
     return { outcome: "SCANNED", report, nextSettleInMs: nextSettleAt === null ? null : Math.max(0, nextSettleAt.getTime() - Date.now()) };
   }

@@ -18,7 +18,8 @@ export function createCommand(shell: Shell): Command {
     .action(async () => {
       const host = await examineHost(shell);
       await withSession(shell, { temporal: "if-running" }, async (session) => {
-        const found = await diagnose(session, { home: shell.settings().home, host });
+        const { home, stateDir } = shell.settings();
+        const found = await diagnose(session, { home, stateDir, host });
         const errors = found.filter((diagnosis) => diagnosis.severity === "error").length;
         shell.terminal.show({ healthy: errors === 0, diagnoses: found }, () => describe(shell, found));
         if (errors > 0) process.exitCode = 1;

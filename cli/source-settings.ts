@@ -47,9 +47,9 @@ export function withSettingOptions(command: Command): Command {
     .option("--no-archives", "take archives as they are (default)")
     .option("--snapshots", "keep a copy of each version's content")
     .option("--no-snapshots", "keep no copies (default)")
-    .option("--keep-age <time>", "remove copies that are older", orNone(parseDuration))
-    .option("--keep-count <number>", "keep so many copies of each file", orNone(parseNumber))
-    .option("--keep-size <size>", "keep at most so much in all", orNone(parseSize));
+    .option("--keep-age <time>", "remove copies so long after their version was replaced or deleted", orNone(parseDuration))
+    .option("--keep-count <number>", "keep copies of so many versions of each file", orNone(parseNumber))
+    .option("--keep-size <size>", "keep at most so much in all; copies of present contents go last", orNone(parseSize));
 }
 
 function parseNumber(value: string): number {
@@ -87,9 +87,9 @@ export function describeSettings(source: Source): readonly (readonly [string, st
   const span = (ms: number): string => duration(ms / 1000);
   const list = (globs: readonly string[], none: string): string => (globs.length === 0 ? none : globs.join(", "));
   const kept = [
-    source.snapshotAgeMsMax === null ? null : `for ${span(source.snapshotAgeMsMax)}`,
-    source.snapshotCountMax === null ? null : `${source.snapshotCountMax} of each file`,
-    source.snapshotBytesMax === null ? null : `${bytes(source.snapshotBytesMax)} in all`,
+    source.snapshotAgeMsMax === null ? null : `${span(source.snapshotAgeMsMax)} beyond their replacement`,
+    source.snapshotCountMax === null ? null : `${source.snapshotCountMax} of each file at most`,
+    source.snapshotBytesMax === null ? null : `${bytes(source.snapshotBytesMax)} in all at most`,
   ].filter((limit) => limit !== null);
   return [
     ["settle time", span(source.settleMs)],

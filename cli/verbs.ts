@@ -29,6 +29,7 @@ export const verbs: readonly Verb[] = [
   { name: "jobs", summary: "what was done, what failed and why; retry, cancel", load: () => import("./jobs.ts") },
   { name: "files", summary: "the files on record", load: () => import("./files.ts") },
   { name: "versions", summary: "all versions of one file", load: () => import("./versions.ts") },
+  { name: "snapshots", summary: "the copies of contents: how much, whether intact", load: () => import("./snapshots.ts") },
   { name: "lineage", summary: "which bytes and which code made which rows", load: () => import("./lineage.ts") },
   { name: "sql", summary: "query the record, read-only", load: () => import("./sql.ts") },
 ];

@@ -1,23 +1,48 @@
 import { Command } from "commander";
 import { listMembers, listVersions, type VersionRow, type VersionWithJobs } from "../control/list-versions.ts";
+import { saveVersion, type SavedVersion } from "../control/save-version.ts";
+import { WrongUse } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, bytes, count, printable, relativeTime, shortHash } from "./format.ts";
+import { parseCount } from "./parse-count.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
 
+interface VersionsOptions {
+  readonly source?: string;
+  readonly save?: number;
+  readonly force?: boolean;
+}
+
 export function createCommand(shell: Shell): Command {
   const command = new Command("versions")
     .description(
-      "Lists all versions of a file: when it was found with which bytes, where it moved from, and which jobs read them; of an archive, also its members.",
+      "Lists all versions of a file: when it was found with which bytes, where it moved from, whether there is a copy, and which jobs read them; " +
+        "of an archive, also its members. With --save it writes the content of one of them to FILE.",
     )
     .argument("<path>", "a file's path, or its path below its source")
+    .argument("[file]", "where --save writes to: a file, or a folder")
     .option("--source <name>", "the source that it is of")
-    .action(async (path: string, options: { readonly source?: string }) => {
+    .option("--save <number>", "give the content of this version back, checked by its hash", parseCount)
+    .option("--force", "overwrite the file that is there")
+    .action(async (path: string, file: string | undefined, { source, save, force }: VersionsOptions) => {
+      if (save !== undefined && file === undefined) {
+        throw new WrongUse("no file is named to save to", `casparian versions ${path} --save ${save} FILE`);
+      }
+      if (save === undefined && file !== undefined) {
+        throw new WrongUse(`which version is to be saved to ${file}?`, `casparian versions ${path} --save NUMBER ${file}`);
+      }
       await withSession(shell, {}, async (session) => {
-        const versions = await listVersions(session, { path, source: options.source });
+        const request = { path, source, stateDir: shell.settings().stateDir };
+        if (save !== undefined) {
+          const { signal } = shell;
+          const saved = await saveVersion(session, { ...request, sequence: save, to: file!, force: force === true, signal });
+          return shell.terminal.show(saved, () => describeSaved(saved));
+        }
+        const versions = await listVersions(session, request);
         const isArchive = versions.some((version) => version.opening !== null);
-        const members = isArchive && !shell.terminal.json ? await listMembers(session, { path, source: options.source }) : [];
+        const members = isArchive && !shell.terminal.json ? await listMembers(session, { path, source }) : [];
         shell.terminal.show(versions, () => describe(shell, versions, members));
       });
     });
@@ -25,7 +50,13 @@ export function createCommand(shell: Shell): Command {
     "casparian versions trades.csv": "",
     "casparian versions vendors/a.csv --source inbox": "",
     "casparian versions 'drop.zip!/inner.csv'": "a member of an archive",
+    "casparian versions trades.csv --save 2 old.csv": "the bytes of version 2",
   });
+}
+
+function describeSaved({ version, savedTo, from }: SavedVersion): string {
+  const { sequence, path, sizeBytes, contentHash } = version;
+  return `Version ${sequence} of ${printable(path)} (${bytes(sizeBytes)}, ${shortHash(contentHash)}) is in ${printable(savedTo)}, from ${printable(from)}`;
 }
 
 function describe(shell: Shell, versions: readonly VersionWithJobs[], members: readonly VersionRow[]): string {
@@ -59,6 +90,7 @@ const columns: readonly Column<VersionWithJobs>[] = [
   { title: "SIZE", value: (version) => bytes(version.sizeBytes), align: "right" },
   { title: "DETECTED", value: (version) => `${absoluteTime(version.detectedAt)} (${relativeTime(version.detectedAt)})` },
   { title: "ARCHIVE", value: describeArchive, shorten: "middle", optional: true },
+  { title: "COPY", value: ({ copy }) => copy ?? "–" },
   {
     title: "JOBS",
     value: ({ jobs }) =>

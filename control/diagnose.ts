@@ -5,6 +5,7 @@ import { checkSandbox, checkServices, checkTools } from "./doctor/host.ts";
 import { checkJobs } from "./doctor/jobs.ts";
 import { checkPlugins } from "./doctor/plugins.ts";
 import { checkRouting } from "./doctor/routing.ts";
+import { checkSnapshots } from "./doctor/snapshots.ts";
 import { checkSources } from "./doctor/sources.ts";
 import { checkTopics } from "./doctor/topics.ts";
 import { readStatus } from "./read-status.ts";
@@ -19,6 +20,7 @@ const checks: Readonly<Record<string, Check>> = {
   tools: checkTools,
   sandbox: checkSandbox,
   sources: checkSources,
+  snapshots: checkSnapshots,
   plugins: checkPlugins,
   rules: checkRouting,
   jobs: checkJobs,
@@ -28,14 +30,14 @@ const checks: Readonly<Record<string, Check>> = {
 /** Looks at everything that a file meets on its way to a table. A check that fails itself is a diagnosis, so that the others are told. */
 export async function diagnose(
   context: ControlContext,
-  { home, host }: { readonly home: string; readonly host: Host },
+  { home, stateDir, host }: { readonly home: string; readonly stateDir: string; readonly host: Host },
 ): Promise<readonly Diagnosis[]> {
   const [status, routing, workers] = await Promise.all([
     readStatus(context),
     surveyRouting(context),
     context.temporal === null ? null : countWorkers(context.temporal).catch(() => null),
   ]);
-  const patient = { ...context, home, host, status, routing, workers };
+  const patient = { ...context, home, stateDir, host, status, routing, workers };
   const found = Object.entries(checks).map(async ([subject, check]): Promise<readonly Diagnosis[]> => {
     try {
       return await check(patient);

@@ -1,11 +1,15 @@
 import { membersOf, versionsOf, type VersionRow } from "../db/history.ts";
 import { listJobs, type JobRow } from "../db/job-history.ts";
+import { storesOf } from "../db/snapshot.ts";
+import { findStore } from "../snapshots/store.ts";
 import type { ControlContext } from "./context.ts";
 import { findFile, type FileRequest } from "./find-file.ts";
 
 export interface VersionWithJobs extends VersionRow {
   /** Oldest first. */
   readonly jobs: readonly JobRow[];
+  /** Whether there is a copy of its content: in this home's store, in one of another, or none. */
+  readonly copy: "here" | "elsewhere" | null;
 }
 
 export type { VersionRow } from "../db/history.ts";
@@ -14,11 +18,21 @@ export type { VersionRow } from "../db/history.ts";
 const jobsMax = 10_000;
 
 /** All versions of a file, the first one first. Throws WrongUse for a path that is not on record. */
-export async function listVersions({ db }: ControlContext, request: FileRequest): Promise<readonly VersionWithJobs[]> {
+export async function listVersions(
+  { db }: ControlContext,
+  request: FileRequest & { readonly stateDir: string },
+): Promise<readonly VersionWithJobs[]> {
   const { locationId } = await findFile(db, request);
   const versions = await versionsOf(db, locationId);
   const jobs = await listJobs(db, { fileVersionIds: versions.map((version) => version.id), limit: jobsMax });
-  return versions.map((version) => ({ ...version, jobs: jobs.filter((job) => job.fileVersionId === version.id).toReversed() }));
+  const here = await findStore(request.stateDir);
+  const hashes = versions.map((version) => version.contentHash);
+  const stores = Map.groupBy(await storesOf(db, hashes), (copy) => copy.contentHash);
+  return versions.map((version) => {
+    const copies = stores.get(version.contentHash) ?? [];
+    const copy = copies.some(({ store }) => store === here?.id) ? "here" : copies.length > 0 ? "elsewhere" : null;
+    return { ...version, copy, jobs: jobs.filter((job) => job.fileVersionId === version.id).toReversed() };
+  });
 }
 
 /** What an archive holds or held: each member with its newest version. None for a file. Throws WrongUse as `listVersions` does. */

@@ -186,7 +186,8 @@ export async function dismissVanished(db: Queryable): Promise<void> {
 /** A file to hash. */
 export interface Candidate {
   readonly relPath: string;
-  readonly change: "NEW" | "CHANGED" | "REAPPEARED";
+  /** `UNCOPIED`: as recorded, but without the copy that its source asks for (`db/snapshot.ts`). */
+  readonly change: "NEW" | "CHANGED" | "REAPPEARED" | "UNCOPIED";
   readonly stat: FileStat;
 }
 
@@ -197,7 +198,7 @@ function settledFiles(sourceId: string, settleMs: number): string {
     select d.rel_path as "relPath", d.change, d.size_bytes, d.mtime_ns, d.ctime_ns, d.inode
     from cf_scan_difference d
     left join cf_scan_pending p on d.waits and p.source_id = ${BigInt(sourceId)} and cf_path_key(p.rel_path) = cf_path_key(d.rel_path)
-    where d.change in ('NEW', 'CHANGED', 'REAPPEARED')
+    where d.change in ('NEW', 'CHANGED', 'REAPPEARED', 'UNCOPIED')
       and (not d.waits or p.unchanged_since <= clock_timestamp() - ${settleTimeMs(String(Math.trunc(settleMs)), "d.ctime_ns")} * interval '1 ms')`;
 }
 

@@ -94,6 +94,15 @@ begin
   raise exception '% rows are immutable', tg_table_name using errcode = 'restrict_violation';
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.cf_source_root_note_behind()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.snapshots_behind := true;
+  return new;
+end $function$;
+
 create table cf_archive (
   file_version_id bigint not null,
   state text default 'WAITING'::text not null,
@@ -367,6 +376,25 @@ create table cf_schema_migration (
   constraint cf_schema_migration_pkey PRIMARY KEY (name)
 );
 
+create table cf_snapshot (
+  content_hash text not null,
+  store text not null,
+  size_bytes bigint not null,
+  stored_at timestamp with time zone default now() not null,
+  released_at timestamp with time zone,
+  constraint cf_snapshot_content_hash_check CHECK ((content_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_snapshot_pkey PRIMARY KEY (content_hash, store),
+  constraint cf_snapshot_size_bytes_check CHECK ((size_bytes >= 0)),
+  constraint cf_snapshot_store_check CHECK ((store <> ''::text))
+);
+
+create table cf_snapshot_version (
+  file_version_id bigint not null,
+  store text not null,
+  content_hash text not null,
+  constraint cf_snapshot_version_pkey PRIMARY KEY (file_version_id, store)
+);
+
 create table cf_source_root (
   id bigint generated always as identity not null,
   name text not null,
@@ -391,6 +419,7 @@ create table cf_source_root (
   snapshot_count_max integer,
   snapshot_bytes_max bigint,
   archives_noted boolean default false not null,
+  snapshots_behind boolean default false not null,
   constraint cf_source_root_age_ms_max_check CHECK ((age_ms_max > 0)),
   constraint cf_source_root_check CHECK ((size_bytes_max >= size_bytes_min)),
   constraint cf_source_root_every_ms_check CHECK ((every_ms >= 1000)),
@@ -467,6 +496,10 @@ alter table cf_scan_finding add constraint cf_scan_finding_source_id_fkey FOREIG
 
 alter table cf_scan_pending add constraint cf_scan_pending_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
+alter table cf_snapshot_version add constraint cf_snapshot_version_content_hash_store_fkey FOREIGN KEY (content_hash, store) REFERENCES cf_snapshot(content_hash, store);
+
+alter table cf_snapshot_version add constraint cf_snapshot_version_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
+
 CREATE INDEX cf_archive_waiting ON public.cf_archive USING btree (file_version_id) WHERE (state = 'WAITING'::text);
 
 CREATE UNIQUE INDEX cf_contract_one_approved ON public.cf_contract USING btree (plugin_name, output_name) WHERE (state = 'APPROVED'::text);
@@ -515,6 +548,10 @@ CREATE UNIQUE INDEX cf_scan_pending_path_key ON public.cf_scan_pending USING btr
 
 CREATE INDEX cf_scan_source ON public.cf_scan USING btree (source_id, id);
 
+CREATE INDEX cf_snapshot_released ON public.cf_snapshot USING btree (store, released_at) WHERE (released_at IS NOT NULL);
+
+CREATE INDEX cf_snapshot_version_content ON public.cf_snapshot_version USING btree (content_hash, store);
+
 CREATE UNIQUE INDEX cf_source_root_name_key ON public.cf_source_root USING btree (name) WHERE (state <> 'REMOVED'::text);
 
 CREATE TRIGGER cf_archive_no_member AFTER INSERT ON public.cf_archive FOR EACH ROW EXECUTE FUNCTION cf_archive_guard();
@@ -532,6 +569,8 @@ CREATE TRIGGER cf_file_version_member AFTER INSERT ON public.cf_file_version REF
 CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
 
 CREATE TRIGGER cf_processing_job_transition BEFORE UPDATE ON public.cf_processing_job FOR EACH ROW EXECUTE FUNCTION cf_job_transition();
+
+CREATE TRIGGER cf_source_root_behind BEFORE UPDATE OF snapshots ON public.cf_source_root FOR EACH ROW WHEN ((new.snapshots AND (NOT old.snapshots))) EXECUTE FUNCTION cf_source_root_note_behind();
 
 create view cf_processing_queue as
  SELECT id,

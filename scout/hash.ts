@@ -4,6 +4,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import { restOfTickMs } from "../domain/clock-resolution.ts";
 import { messageOf, TransientFailure } from "../domain/failure.ts";
 import { sameStat, type FileStat } from "../domain/file-version.ts";
+import type { Copies, Copy } from "../snapshots/copies.ts";
 import { errorCode, isGone, toFileStat } from "./stat.ts";
 
 export interface HashTask {
@@ -14,8 +15,8 @@ export interface HashTask {
 }
 
 export type HashResult =
-  /** SHA-256 of exactly the bytes that the task's stat stands for, hex. */
-  | { readonly outcome: "HASHED"; readonly hash: string }
+  /** SHA-256 of exactly the bytes that the task's stat stands for, hex; and why they could not be copied, where that was asked for. */
+  | { readonly outcome: "HASHED"; readonly hash: string; readonly copyFailure?: string | undefined }
   /** It changed, went or became something else before its last byte was read. */
   | { readonly outcome: "CHANGED"; readonly stat: FileStat }
   | { readonly outcome: "UNREADABLE"; readonly message: string };
@@ -26,16 +27,16 @@ const progressBytes = 16 * pieceBytes;
 
 /**
  * Hashes files one after the other, synchronously: meant for worker threads. One that changed within the present tick of the clock is
- * read when the tick is over. Yields how many bytes more were read, about every 16 MiB,
- * and returns one result for each task.
+ * read when the tick is over. Yields how many bytes more were read, about every 16 MiB, and returns one result for each task. With
+ * `copies` each content is copied in the same pass.
  */
-export function* hashTasks(tasks: readonly HashTask[]): Generator<number, readonly HashResult[]> {
+export function* hashTasks(tasks: readonly HashTask[], copies?: Copies): Generator<number, readonly HashResult[]> {
   const results: HashResult[] = [];
   let unreported = 0;
   for (const task of tasks) {
     const restMs = restOfTickMs(task.stat, Date.now());
     if (restMs > 0) Atomics.wait(neverNotified, 0, 0, restMs);
-    const reading = readTask(task);
+    const reading = readTask(task, copies);
     let step = reading.next();
     while (step.done !== true) {
       unreported += step.value;
@@ -48,7 +49,9 @@ export function* hashTasks(tasks: readonly HashTask[]): Generator<number, readon
     results.push(step.value);
   }
   if (unreported > 0) yield unreported;
-  return results;
+  if (copies === undefined) return results;
+  const failures = copies.settle();
+  return results.map((result) => (result.outcome === "HASHED" ? { ...result, copyFailure: failures.get(result.hash) } : result));
 }
 
 const neverNotified = new Int32Array(new SharedArrayBuffer(4));
@@ -77,16 +80,19 @@ export async function hashFile(path: string, signal: AbortSignal): Promise<{ rea
 }
 
 /** Yields the size of each piece read. Every comparison is with the stat of the task, so that the hash is of one state of the file. */
-function* readTask(task: HashTask): Generator<number, HashResult> {
+function* readTask(task: HashTask, copies?: Copies): Generator<number, HashResult> {
   let fd: number | undefined;
   try {
     const before = toFileStat(lstatSync(task.path, { bigint: true }));
     if (!sameStat(before, task.stat)) return { outcome: "CHANGED", stat: before };
     // Another thing may have taken the name by now: a link is not followed, and a pipe does not block.
     fd = openSync(task.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-    const hash = yield* readAll(fd, task.stat.sizeBytes);
+    using copy = copies?.begin(fd, task.stat.sizeBytes);
+    const hash = yield* readAll(copy?.source ?? fd, task.stat.sizeBytes, copy);
     const after = toFileStat(fstatSync(fd, { bigint: true }));
-    return hash !== null && sameStat(after, task.stat) ? { outcome: "HASHED", hash } : { outcome: "CHANGED", stat: after };
+    if (hash === null || !sameStat(after, task.stat)) return { outcome: "CHANGED", stat: after };
+    copy?.keep(hash);
+    return { outcome: "HASHED", hash };
   } catch (error) {
     // A name that is gone, or a link now, waits under its old stat until a scan sees what has become of it.
     if (isGone(error) || errorCode(error) === "ELOOP") return { outcome: "CHANGED", stat: task.stat };
@@ -97,11 +103,12 @@ function* readTask(task: HashTask): Generator<number, HashResult> {
 }
 
 /** Reads as many bytes as the file had; null when it ends before. That it has become longer shows in its stat. */
-function* readAll(fd: number, sizeBytes: number): Generator<number, string | null> {
+function* readAll(fd: number, sizeBytes: number, copy?: Copy): Generator<number, string | null> {
   const piece = Buffer.allocUnsafe(Math.min(sizeBytes, pieceBytes));
   if (sizeBytes <= pieceBytes) {
     const filled = fill(fd, piece);
     if (filled < sizeBytes) return null;
+    copy?.add(piece);
     yield filled;
     return hashOnce("sha256", piece, "hex");
   }
@@ -111,6 +118,7 @@ function* readAll(fd: number, sizeBytes: number): Generator<number, string | nul
     const filled = fill(fd, piece.subarray(0, wanted));
     if (filled < wanted) return null;
     hash.update(piece.subarray(0, filled));
+    copy?.add(piece.subarray(0, filled));
     total += filled;
     yield filled;
   }

@@ -6,12 +6,14 @@ import type { Database, Queryable } from "../db/pool.ts";
 import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
 import { addFindings, settleFindings } from "../db/scan-finding.ts";
 import { duePaths, noteWaiting } from "../db/scan-pending.ts";
+import { addUncopied, endBehind } from "../db/snapshot.ts";
 import { completeScan, failScan, pruneScans } from "../db/scan.ts";
 import type { Source } from "../db/source-root.ts";
 import type { ArchiveLimits } from "../domain/archive.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
 import type { ScanProgress } from "../domain/scan-progress.ts";
+import type { SnapshotStore } from "../snapshots/store.ts";
 import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
 import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
@@ -27,6 +29,8 @@ export interface ScanRequest {
   /** Paths to look at, with everything below them; none means only what should have settled by now. Null for the whole source. */
   readonly paths: readonly string[] | null;
   readonly threads: ScoutThreads;
+  /** Where contents are kept; needed where the source asks for it. */
+  readonly store?: SnapshotStore | undefined;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
   readonly log: Log;
@@ -99,9 +103,11 @@ async function runScan(request: ScanRequest, connection: Queryable, scanId: stri
     filesSeen: seen.files,
     filesToHash: seen.differences.ready,
     candidates: seen.candidates,
+    store: storeFor(request),
   });
   const opened = source.archives ? await openArchives({ ...request, connection, filesSeen: seen.files }) : null;
   if (seen.isWhole) await prune(connection, source);
+  if (seen.isWhole && source.snapshots) await endBehind(connection, source.id);
   const nowMs = Date.now();
   const counts = addMembers(countFiles(seen, hashed), opened, dropped);
   const message = seen.message ?? (dropped > 0 ? describeDropped(dropped) : null);
@@ -204,8 +210,18 @@ async function note(request: ScanRequest, connection: Queryable, { scope, files,
   if (differences.waits > 0 || differences.pending) await noteWaiting(connection, source.id, scope);
   for (const left of differences.leftOut) await addSeenFinding(connection, "", left.kind, describeLeftOut(left, source, scope));
   if (differences.findings || differences.leftOut.length > 0 || isEmptied) await settleFindings(connection, source.id, scope);
-  const candidates = await listCandidates(connection, source, differences.ready + differences.waits);
-  return { isWhole: scope === null, files, differences, membersVanished, candidates, message };
+  const store = scope === null ? storeFor(request) : null;
+  const uncopied = store === null ? 0 : await addUncopied(connection, source.id, store.id);
+  const ready = differences.ready + uncopied;
+  const candidates = await listCandidates(connection, source, ready + differences.waits);
+  return { isWhole: scope === null, files, differences: { ...differences, ready }, membersVanished, candidates, message };
+}
+
+/** Null where the source keeps no copies. */
+function storeFor({ source, store }: ScanRequest): SnapshotStore | null {
+  if (!source.snapshots) return null;
+  if (store === undefined) throw new Error(`source ${source.name} keeps copies, and the scan was not told where`);
+  return store;
 }
 
 async function look(
@@ -277,8 +293,8 @@ function countFiles({ files, differences: d, membersVanished }: Seen, { versione
   return {
     filesSeen: files,
     filesNew: versioned.NEW,
-    filesChanged: versioned.CHANGED,
-    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED - filesLeftOut + touched.CHANGED,
+    filesChanged: versioned.CHANGED + versioned.UNCOPIED,
+    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED - filesLeftOut + touched.CHANGED - versioned.UNCOPIED,
     filesVanished: d.VANISHED + membersVanished,
     filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
     filesLeftOut,

@@ -1,6 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { TerminalFailure } from "../domain/failure.ts";
 import { listMembers } from "./archive/list-members.ts";
+import { createCopies } from "../snapshots/copies.ts";
 import { hashTasks } from "./hash.ts";
 import { chunksAheadMax, type ThreadJob, type ThreadOrder, type ThreadReply } from "./threads.ts";
 import { walk } from "./walk.ts";
@@ -26,7 +27,8 @@ async function obey({ job, ahead }: ThreadOrder): Promise<void> {
 
 function start(job: ThreadJob): Generator<unknown, unknown> | AsyncGenerator<unknown, unknown> {
   if (job.kind === "walk") return walk(job.request);
-  return job.kind === "hash" ? hashTasks(job.tasks) : listMembers(job.request);
+  if (job.kind === "members") return listMembers(job.request);
+  return hashTasks(job.tasks, job.copyTo === null ? undefined : createCopies(job.copyTo));
 }
 
 /** Back-pressure: the thread sleeps while too many of its chunks have not been taken. */

@@ -7,7 +7,12 @@ import type { WalkChunk, WalkEnd, WalkRequest } from "./walk.ts";
 
 export type ThreadJob =
   | { readonly kind: "walk"; readonly request: WalkRequest }
-  | { readonly kind: "hash"; readonly tasks: readonly HashTask[] }
+  | {
+      readonly kind: "hash";
+      readonly tasks: readonly HashTask[];
+      /** The folder of copies that takes the contents as well; null where none is asked for. */
+      readonly copyTo: string | null;
+    }
   | { readonly kind: "members"; readonly request: ListMembersRequest };
 
 export interface ThreadOrder {
@@ -33,8 +38,8 @@ export interface ScoutThreads {
   readonly size: number;
   /** Throws what `walk` throws; the signal's reason when aborted. */
   walk(request: WalkRequest, signal: AbortSignal): AsyncGenerator<WalkChunk, WalkEnd>;
-  /** Yields how many bytes more were read. */
-  hash(tasks: readonly HashTask[], signal: AbortSignal): AsyncGenerator<number, readonly HashResult[]>;
+  /** Yields how many bytes more were read. With `copyTo` the contents are copied into that folder of `snapshots/store.ts`. */
+  hash(tasks: readonly HashTask[], signal: AbortSignal, copyTo?: string | null): AsyncGenerator<number, readonly HashResult[]>;
   /** Yields the members of an archive; they are to be believed only once it has ended well. */
   members(request: ListMembersRequest, signal: AbortSignal): AsyncGenerator<MemberChunk, ListMembersEnd>;
   close(): Promise<void>;
@@ -55,11 +60,11 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
   return {
     size,
     walk: (request, signal) => run<WalkChunk, WalkEnd>({ kind: "walk", request }, signal),
-    async *hash(tasks, signal) {
+    async *hash(tasks, signal, copyTo = null) {
       const bytes = tasks.reduce((sum, task) => sum + task.stat.sizeBytes, 0);
       const leave = bytes > largeBytes ? await takePlace() : undefined;
       try {
-        return yield* run<number, readonly HashResult[]>({ kind: "hash", tasks }, signal);
+        return yield* run<number, readonly HashResult[]>({ kind: "hash", tasks, copyTo }, signal);
       } finally {
         leave?.();
       }

@@ -11,6 +11,7 @@ import { ensureSearchAttributes } from "../services/search-attributes.ts";
 import type { Tools } from "../services/tools.ts";
 import { createSinks } from "../sinks/registry.ts";
 import { every } from "./every.ts";
+import { keepSnapshots } from "./keep-snapshots.ts";
 import { captureTemporalLog } from "./log.ts";
 import { requestScan } from "./request-scan.ts";
 import { rescueJobs } from "./rescue.ts";
@@ -152,6 +153,8 @@ async function startParts(
   stack.defer(() => rescuing.stop());
   const sweeping = every(sweepIntervalMs, "removing what killed attempts left", log, sweep);
   stack.defer(() => sweeping.stop());
+  const keeping = keepSnapshots({ db, stateDir: settings.stateDir, log });
+  stack.defer(() => keeping.stop());
   if (scout) {
     const watching = watchSources({ db, log, requestScan: (source, paths) => requestScan(client, source, paths) });
     stack.defer(() => watching.stop());

@@ -12,6 +12,8 @@ import { createVersionOf } from "../activities/version-of.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
+import { openStore } from "../snapshots/store.ts";
+import { openViews } from "../snapshots/views.ts";
 import { taskQueue } from "../workflows/names.ts";
 import { requestScan } from "./request-scan.ts";
 import { scratchFolder } from "./scratch.ts";
@@ -59,6 +61,7 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
 
 async function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
+  const store = await openStore(settings.stateDir);
   const environmentRoot = join(settings.stateDir, "environments");
   const pace = createPace();
   const versionOf = createVersionOf(db);
@@ -77,6 +80,7 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
       versionOf,
       environmentRoot,
       scratchRoot: await scratchFolder(settings.stateDir),
+      snapshots: { store, views: await openViews(store) },
       uv: tools.uv,
       interpreter: tools.python,
       limits: {
@@ -86,6 +90,6 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
       },
       requestScan: (source, relPath) => requestScan(client, source, [relPath]),
     }),
-    ...createScanActivities({ db, log, dispatch }),
+    ...createScanActivities({ db, log, dispatch, store }),
   };
 }

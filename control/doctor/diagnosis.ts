@@ -20,6 +20,8 @@ export interface Diagnosis {
 export interface Patient extends ControlContext {
   /** The working folder, absolute: what relative sinks are below. */
   readonly home: string;
+  /** Where local state is, snapshots among it. */
+  readonly stateDir: string;
   readonly status: RecordStatus;
   readonly routing: RoutingSurvey;
   /** Null where Temporal does not run. */

@@ -23,7 +23,8 @@ afterAll(async () => {
 
 async function examine(): Promise<readonly Diagnosis[]> {
   const { uv, temporal, python } = testTools();
-  return diagnose(context, { home, host: { tools: { uv, temporal }, python: { path: python, version: "3" }, needsTemporalTool: true } });
+  const host = { tools: { uv, temporal }, python: { path: python, version: "3" }, needsTemporalTool: true };
+  return diagnose(context, { home, stateDir: join(home, ".casparian"), host });
 }
 
 /** What is wrong with a subject, with the next step. */
@@ -140,6 +141,7 @@ test("tools and the sandbox are looked at", async () => {
   expect(found.some(({ subject }) => subject === "sandbox")).toBe(true);
   const without = await diagnose(context, {
     home,
+    stateDir: join(home, ".casparian"),
     host: { tools: { uv: null, temporal: null }, python: { trouble: "no python3" }, needsTemporalTool: false },
   });
   expect(without.filter(({ subject }) => subject === "tools").map(({ severity, message }) => `${severity}: ${message}`)).toEqual([

@@ -1,12 +1,10 @@
-import { spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { zipFiles } from "../support/archives.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { findSource, insertSource } from "../../db/source-root.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { openField, readRecord, removeTemporaryFolders } from "./fixture.ts";
+import { scanAndKill as scanAndKillProcess } from "./scan-and-kill.ts";
 
 let database: TestDatabase;
 let threads: ScoutThreads;
@@ -20,20 +18,8 @@ afterAll(async () => {
   removeTemporaryFolders();
 });
 
-/** Scans in a process of its own and kills it, as `kill -9` does, at the first line that says so. Returns the lines until then. */
-async function scanAndKill(sourceName: string, isTime: (step: string, filesHashed: number) => boolean): Promise<readonly string[]> {
-  const program = fileURLToPath(new URL("scan-process.ts", import.meta.url));
-  const child = spawn(process.execPath, [program, database.url, sourceName], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = new Promise((resolve) => child.once("close", resolve));
-  const lines: string[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
-    const [step = "", filesHashed] = line.split(" ");
-    if (isTime(step, Number(filesHashed))) child.kill("SIGKILL");
-  }
-  await ended;
-  return lines;
-}
+const scanAndKill = (sourceName: string, isTime: (step: string, filesHashed: number) => boolean) =>
+  scanAndKillProcess([database.url, sourceName], isTime);
 
 test("a scan that is killed anywhere leaves what the next one completes to the same record", async () => {
   const place = await openField(database.db, threads);

@@ -13,6 +13,8 @@ import { insertRule } from "../../db/routing-rule.ts";
 import { insertOutbox } from "../../db/outbox.ts";
 import { readStat } from "../../scout/stat.ts";
 import { createSinks, type Sinks } from "../../sinks/registry.ts";
+import { openStore, type SnapshotStore } from "../../snapshots/store.ts";
+import { openViews } from "../../snapshots/views.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { environmentRoot } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
@@ -26,6 +28,8 @@ export interface JobFixture extends AsyncDisposable {
   readonly activities: PlanActivities & JobActivities;
   readonly pool: PluginPool;
   readonly sinks: Sinks;
+  /** Where copies of contents are; empty at first. */
+  readonly store: SnapshotStore;
   /** Paths for which a scan was asked. */
   readonly scansRequested: string[];
   /** Publishes source code as the active plugin of this name, with a rule for the pattern. */
@@ -45,6 +49,7 @@ export async function createJobFixture(): Promise<JobFixture> {
   const scansRequested: string[] = [];
   const pace = createPace();
   const versionOf = createVersionOf(db);
+  const store = await openStore(join(folder, "state"));
   const place = { environmentRoot, interpreter: tools.python };
   const activities = {
     ...createPlanActivities({ db, ...place, pace, versionOf }),
@@ -59,6 +64,7 @@ export async function createJobFixture(): Promise<JobFixture> {
       pace,
       ...place,
       scratchRoot: join(folder, "scratch"),
+      snapshots: { store, views: await openViews(store) },
       uv: tools.uv,
       limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
       requestScan: async (_source, path) => void scansRequested.push(path),
@@ -77,6 +83,7 @@ export async function createJobFixture(): Promise<JobFixture> {
     activities,
     pool,
     sinks,
+    store,
     scansRequested,
     async publish(name, sourceCode, pattern) {
       published += 1;

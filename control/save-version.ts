@@ -1,0 +1,79 @@
+import { existsSync, statSync } from "node:fs";
+import { basename, join, resolve } from "node:path";
+import { versionsByHash, versionsOf, type VersionRow } from "../db/history.ts";
+import type { Queryable } from "../db/pool.ts";
+import { storesOf } from "../db/snapshot.ts";
+import { TerminalFailure, WrongUse } from "../domain/failure.ts";
+import { corruptCopy } from "../snapshots/content.ts";
+import { inTheWay, saveContent } from "../snapshots/save.ts";
+import { findStore, snapshotPath } from "../snapshots/store.ts";
+import type { ControlContext } from "./context.ts";
+import { findFile, type FileRequest } from "./find-file.ts";
+
+export interface SaveRequest extends FileRequest {
+  readonly stateDir: string;
+  /** The version's number. */
+  readonly sequence: number;
+  /** A file, or a folder, which then gets a file of the same name. */
+  readonly to: string;
+  /** Overwrites what is there. */
+  readonly force: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export interface SavedVersion {
+  readonly version: VersionRow;
+  /** Absolute. */
+  readonly savedTo: string;
+  /** Where the bytes came from: the copy, or a file that still has them. */
+  readonly from: string;
+}
+
+/** Files with the content that are tried where there is no copy. */
+const triedMax = 20;
+
+/**
+ * Gives the content of a version back, from its copy or from a file that still has it, the bytes checked by their hash. Throws WrongUse for
+ * an unknown file or version and for a target that is there, and TerminalFailure CONTENT_NOT_KEPT or SNAPSHOT_CORRUPT.
+ */
+export async function saveVersion({ db }: ControlContext, request: SaveRequest): Promise<SavedVersion> {
+  const version = await findNumbered(db, request);
+  const { contentHash } = version;
+  const given = resolve(request.to);
+  const savedTo = existsSync(given) && statSync(given).isDirectory() ? join(given, basename(version.path)) : given;
+  if (existsSync(savedTo) && !request.force) throw inTheWay(savedTo);
+  const save = (from: string) => saveContent({ from, contentHash, to: savedTo, replace: request.force, signal: request.signal });
+
+  const store = await findStore(request.stateDir);
+  const copy = store === null ? null : snapshotPath(store.folder, contentHash);
+  const outcome = copy === null ? "unreadable" : await save(copy);
+  if (outcome === "saved") return { version, savedTo, from: copy! };
+  const files = (await versionsByHash(db, contentHash))
+    .filter(({ state }) => state === "PRESENT")
+    .map(({ root, path }) => join(root, path));
+  for (const from of [...new Set(files)].filter((path) => path !== savedTo).slice(0, triedMax)) {
+    if ((await save(from)) === "saved") return { version, savedTo, from };
+  }
+  if (outcome === "other") throw corruptCopy(store!.folder, contentHash);
+  throw await notKept(db, version, store?.id);
+}
+
+async function findNumbered(db: Queryable, request: SaveRequest): Promise<VersionRow> {
+  const { locationId, path } = await findFile(db, request);
+  const versions = await versionsOf(db, locationId);
+  const version = versions.find(({ sequence }) => sequence === request.sequence);
+  if (version !== undefined) return version;
+  const last = versions.at(-1)?.sequence ?? 0;
+  throw new WrongUse(`${path} has no version ${request.sequence}`, last === 1 ? "It has version 1 only" : `It has versions 1 to ${last}`);
+}
+
+async function notKept(db: Queryable, version: VersionRow, store: string | undefined): Promise<TerminalFailure> {
+  const elsewhere = (await storesOf(db, [version.contentHash])).some((copy) => copy.store !== store);
+  return new TerminalFailure({
+    code: "CONTENT_NOT_KEPT",
+    message: `the content of version ${version.sequence} of ${version.path} is not to be had: there is no copy of it here, and no file has it any more`,
+    hint: elsewhere
+      ? "Another home has a copy, that of the worker that scanned it: run this there"
+      : `Contents are kept from now on with: casparian source set ${version.source} --snapshots`,
+  });
+}

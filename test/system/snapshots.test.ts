@@ -1,0 +1,49 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { readResults } from "../support/parquet.ts";
+import { createProduct, type Product } from "../support/product.ts";
+import { csv, slowPlugin } from "../support/samples.ts";
+
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
+
+let product: Product;
+beforeAll(async () => {
+  product = await createProduct();
+});
+afterAll(() => product[Symbol.asyncDispose]());
+
+interface Job {
+  readonly id: string;
+  readonly state: string;
+  readonly path: string;
+  readonly sequence: number;
+}
+const jobs = (): Promise<readonly Job[]> => product.json<readonly Job[]>("jobs", "list");
+
+test("a file that is overwritten before its job ran gives the rows of both versions, and the old one can be had again", async () => {
+  await product.write("casparian.toml", "[worker]\nconcurrency = 1\n");
+  await product.json("source", "set", "inbox", "--snapshots", "--keep-count", "1");
+  // One job at a time, of some seconds each: the second one waits while its file is overwritten.
+  await product.json("plugin", "publish", await product.write("slow.py", slowPlugin(4)));
+  const running = await product.start();
+  await writeFile(join(product.inbox, "first.csv"), csv(3));
+  await vi.waitFor(async () => expect((await jobs()).map(({ state }) => state)).toEqual(["RUNNING"]), { timeout: 60_000, interval: 100 });
+  await writeFile(join(product.inbox, "second.csv"), csv(5));
+  await vi.waitFor(async () => expect(await jobs()).toHaveLength(2), { timeout: 30_000, interval: 50 });
+  await writeFile(join(product.inbox, "second.csv"), csv(50));
+  await vi.waitFor(async () => expect(await jobs()).toHaveLength(3), { timeout: 30_000, interval: 50 });
+  // Only the newest version's copy is to be kept, and the one that waits needs the other.
+  expect(await product.json("snapshots", "prune")).toMatchObject({ contents: 0, awaited: 1 });
+
+  await vi.waitFor(async () => expect((await jobs()).map(({ state }) => state)).toEqual(["COMPLETED", "COMPLETED", "COMPLETED"]), {
+    timeout: 90_000,
+    interval: 200,
+  });
+  const results = await readResults(join(product.home, "output"));
+  expect(results.map(({ rows }) => rows).toSorted((a, b) => a - b)).toEqual([3, 5, 50]);
+  await product.json("versions", "second.csv", "--save", "1", join(product.home, "old.csv"));
+  expect(await product.json("snapshots", "prune")).toMatchObject({ contents: 1, awaited: 0 });
+  expect((await product.run("snapshots", "--verify")).exitCode).toBe(0);
+  await running.stop();
+});
