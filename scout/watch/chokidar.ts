@@ -69,7 +69,6 @@ export function watchWithChokidar({ root, selection }: WatchTarget, events: Watc
 
   function hasJustGone(path: string): boolean {
     const since = goneAt.get(path);
-    goneAt.delete(path);
     return since !== undefined && Date.now() - since < overlooksMs;
   }
 }
