@@ -5,7 +5,15 @@ import { claimOutbox, releaseOutbox, type OutboxRow } from "../db/outbox.ts";
 import type { Database } from "../db/pool.ts";
 import { messageOf, TransientFailure } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
-import { fileVersionWorkflowId, pathAttribute, searchAttributes, signals, taskQueue, workflowTypes } from "../workflows/names.ts";
+import {
+  fileVersionWorkflowId,
+  pathAttribute,
+  priorityKey,
+  searchAttributes,
+  signals,
+  taskQueueOf,
+  workflowTypes,
+} from "../workflows/names.ts";
 
 /** Versions claimed at once. */
 const passSize = 500;
@@ -18,7 +26,7 @@ const startedMax = 1_000;
 const concurrency = 16;
 
 export interface DispatchOptions {
-  /** At most so many; as many as may be started ahead of their planning unless given. */
+  /** At most so many for each group of workers; as many as may be started ahead of their planning unless given. */
   readonly limit?: number;
   /** Ends it between two passes. */
   readonly signal?: AbortSignal;
@@ -26,34 +34,48 @@ export interface DispatchOptions {
 
 export interface Dispatcher {
   /**
-   * Starts the workflow of each version in the outbox, until none is left or enough are started; the next call goes on. Returns how
-   * many were started. May run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions
-   * stay in the outbox.
+   * Starts the workflow of each version in the outbox that this process can have a part in, until none is left or enough are started; the
+   * next call goes on. What is for other workers waits for them in the outbox, and takes nobody's place. Returns how many were started. May
+   * run in several places at once. Throws TransientFailure DISPATCH_FAILED when Temporal refuses; the versions stay in the outbox.
    */
   readonly dispatch: (options?: DispatchOptions) => Promise<number>;
 }
 
-export function createDispatcher({ db, client, log }: { readonly db: Database; readonly client: Client; readonly log: Log }): Dispatcher {
+export interface DispatcherOptions {
+  readonly db: Database;
+  readonly client: Client;
+  readonly log: Log;
+  /** The groups of workers that this process belongs to, beside the one that every worker does. None unless given. */
+  readonly groups?: readonly string[];
+}
+
+export function createDispatcher({ db, client, log, groups = [] }: DispatcherOptions): Dispatcher {
   // An eager start hands the first task over with the answer: 50 ms less for each version. Only a worker's own connection can.
   const eager = client.connection instanceof NativeConnection;
   return {
     async dispatch({ limit = startedMax, signal } = {}) {
-      const waiting = await startAll({ lost: false, limit, signal });
-      const lost = await startAll({ lost: true, limit: limit - waiting, signal });
-      if (lost > 0) log.warn("versions that were started and never planned are started again", { versions: lost });
-      return waiting + lost;
+      let started = 0;
+      for (const workerGroup of [null, ...groups]) {
+        const waiting = await startAll({ lost: false, limit, workerGroup, signal });
+        const lost = await startAll({ lost: true, limit: limit - waiting, workerGroup, signal });
+        if (lost > 0) log.warn("versions that were started and never planned are started again", { versions: lost, group: workerGroup });
+        started += waiting + lost;
+      }
+      return started;
     },
   };
 
   async function startAll(pass: {
     readonly lost: boolean;
     readonly limit: number;
+    readonly workerGroup: string | null;
     readonly signal: AbortSignal | undefined;
   }): Promise<number> {
+    const { lost, workerGroup } = pass;
     let started = 0;
     while (started < pass.limit) {
       pass.signal?.throwIfAborted();
-      const rows = await claimOutbox(db, { limit: Math.min(passSize, pass.limit - started), startedMax, lost: pass.lost });
+      const rows = await claimOutbox(db, { limit: Math.min(passSize, pass.limit - started), startedMax, lost, workerGroup });
       if (rows.length === 0) break;
       await startEach(rows);
       started += rows.length;
@@ -85,15 +107,15 @@ export function createDispatcher({ db, client, log }: { readonly db: Database; r
   async function start(row: OutboxRow): Promise<void> {
     const options = {
       workflowId: fileVersionWorkflowId(row.fileVersionId),
-      taskQueue,
+      taskQueue: taskQueueOf(row.workerGroup),
       args: [{ fileVersionId: row.fileVersionId }],
       staticSummary: summarize(row),
       typedSearchAttributes: [
         { key: sourceKey, value: row.sourceName },
         { key: pathKey, value: pathAttribute(row.relPath) },
       ],
-      // Sources share the workers evenly: one that drops a million files doesn't hold up the others.
-      priority: { fairnessKey: row.sourceName },
+      // Sources of one priority share the workers evenly: one that drops a million files doesn't hold up the others.
+      priority: { priorityKey: priorityKey(row.priority, { belated: row.reason === "BACKFILL" }), fairnessKey: row.sourceName },
     };
     try {
       await client.workflow.start(workflowTypes.processFileVersion, {

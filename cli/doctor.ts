@@ -15,17 +15,18 @@ export function createCommand(shell: Shell): Command {
       "Looks at everything that a file meets on its way to a table, and says what is wrong and what to do: no jobs, no plugin, no output, an idle worker. " +
         "Exits with 1 if something can't work.",
     )
-    .action(async () => {
+    .option("--fix", "mend what needs nobody's decision, such as a schedule that is not as its source asks for")
+    .action(async ({ fix = false }: { readonly fix?: boolean }) => {
       const host = await examineHost(shell);
       await withSession(shell, { temporal: "if-running" }, async (session) => {
         const { home, stateDir } = shell.settings();
-        const found = await diagnose(session, { home, stateDir, host });
+        const found = await diagnose(session, { home, stateDir, host, fix });
         const errors = found.filter((diagnosis) => diagnosis.severity === "error").length;
         shell.terminal.show({ healthy: errors === 0, diagnoses: found }, () => describe(shell, found));
         if (errors > 0) process.exitCode = 1;
       });
     });
-  return withExamples(command, { "casparian doctor": "", "casparian doctor --json": "for monitoring" });
+  return withExamples(command, { "casparian doctor": "", "casparian doctor --fix": "", "casparian doctor --json": "for monitoring" });
 }
 
 async function examineHost(shell: Shell): Promise<Host> {

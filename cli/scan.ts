@@ -101,7 +101,7 @@ async function startUnlessRunning(shell: Shell, request: ScanRequest): Promise<S
         settings,
         log: shell.log,
         command: "scan",
-        scout: false,
+        scout: "none",
         onProgress: (text) => shell.terminal.progress(text),
       });
     } catch (error) {
@@ -155,11 +155,17 @@ function describePace(pace: ScanPace): string {
 
 type ScanPace = Extract<ScanProgress, { step: "scanning" }>["scans"][number];
 
-function describe(shell: Shell, { sources, work, failed, trouble }: ScanOutcome, request: ScanRequest, running: boolean): string {
+function describe(
+  shell: Shell,
+  { sources, work, failed, unreached, trouble }: ScanOutcome,
+  request: ScanRequest,
+  running: boolean,
+): string {
   const lines = sources.map((source) => {
     const found = `${count(source.filesSeen, "file")} seen: ${number(source.filesNew)} new, ${number(source.filesChanged)} changed, ${number(source.filesVanished)} vanished${source.filesLeftOut === 0 ? "" : `, ${number(source.filesLeftOut)} left out by size or age`}`;
     return `${source.source}: ${found}${source.message === null ? "" : `; ${source.message}`}`;
   });
+  lines.push(...unreached.map(({ source, workerGroup }) => `${source}: not scanned, because no worker runs for group ${workerGroup}`));
   const jobs = Object.entries(work.ended).map(([state, amount]) => `${number(amount)} ${state}`);
   if (jobs.length > 0) lines.push(`Jobs that ended: ${jobs.join(", ")}`);
   if (work.held > 0) lines.push(`${count(work.held, "job")} held: casparian doctor says why`);

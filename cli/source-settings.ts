@@ -36,13 +36,17 @@ export function withSettingOptions(command: Command): Command {
     .option("--max-size <size>", "leave out larger files", orNone(parseSize))
     .option("--max-age <time>", "leave out files that were modified longer ago", orNone(parseDuration))
     .option("--every <time>", "scan the whole folder so often, beside watching it (default: 5m)", orNone(parseDuration))
-    .option("--cron <expression>", 'scan the whole folder at these times instead: "0 6 * * 1-5"', orNone(text))
+    .option(
+      "--cron <expression>",
+      'scan the whole folder at these times (UTC) instead: "0 6 * * 1-5", "CRON_TZ=Europe/Berlin 0 6 * * *"',
+      orNone(text),
+    )
     .option("--jitter <time>", "begin scheduled scans up to so long later", parseDuration)
     .addOption(
       new Option("--watch <how>", "how changes are noticed between scans (default: auto)").choices(["auto", "chokidar", "native", "off"]),
     )
     .option("--priority <number>", "higher goes first; 0 unless given", parsePriority)
-    .option("--workers <group>", "scan and process it on workers started for this group only", orNone(text))
+    .option("--workers <group>", "scan and process it only on workers of this group: casparian worker --group", orNone(text))
     .option("--archives", "take the members of .zip, .gz and .tar.gz as files of their own")
     .option("--no-archives", "take archives as they are (default)")
     .option("--snapshots", "keep a copy of each version's content")
@@ -59,7 +63,9 @@ function parseNumber(value: string): number {
 }
 
 /** The settings that were given. An interval takes the place of a cron expression, and the other way round. */
-export function chosenSettings(options: SettingOptions): Partial<SourceSettings> {
+export function chosenSettings(given: SettingOptions): Partial<SourceSettings> {
+  // Where a parser returns null, which is what "none" means here, commander makes an empty text of it.
+  const options = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value === "" ? null : value])) as SettingOptions;
   const chosen: Partial<Record<keyof SourceSettings, unknown>> = {
     settleMs: options.settle,
     include: options.include,

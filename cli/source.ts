@@ -2,12 +2,13 @@ import { Command } from "commander";
 import { addSource, type AddedSource, type AddSourceRequest } from "../control/add-source.ts";
 import { changeSource, type SourceChange } from "../control/change-source.ts";
 import { findSource } from "../control/find-source.ts";
+import { withOutlook, type ScanOutlook } from "../control/schedules/next-scans.ts";
 import { readStatus, type SourceOverview } from "../control/read-status.ts";
 import { withExamples } from "./examples.ts";
 import { count, duration, number, printable, relativeTime } from "./format.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
-import { chosenSettings, describeSettings, withSettingOptions, type SettingOptions } from "./source-settings.ts";
+import { chosenSettings, describeSchedule, describeSettings, withSettingOptions, type SettingOptions } from "./source-settings.ts";
 import { renderTable, type Column } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
@@ -64,11 +65,12 @@ function showCommand(shell: Shell): Command {
     .description("Shows what is chosen for a source.")
     .argument("<name>", "the source's name")
     .action(async (name: string) => {
-      await withSession(shell, {}, async (session) => {
-        const source = await findSource(session.db, name);
+      await withSession(shell, { temporal: "if-running" }, async (session) => {
+        const [source] = await withOutlook([await findSource(session.db, name)], session.temporal);
         shell.terminal.show(source, () => {
-          const lines = describeSettings(source).map(([title, value]) => `  ${title.padEnd(12)} ${printable(value)}`);
-          return [`${source.name}: ${printable(source.path)} (${source.state.toLowerCase()})`, ...lines].join("\n");
+          const facts = [...describeSettings(source!), ["next scan", describeNext(source!)] as const];
+          const lines = facts.map(([title, value]) => `  ${title.padEnd(12)} ${printable(value)}`);
+          return [`${source!.name}: ${printable(source!.path)} (${source!.state.toLowerCase()})`, ...lines].join("\n");
         });
       });
     });
@@ -91,8 +93,8 @@ function listCommand(shell: Shell): Command {
     .summary("list the sources")
     .description("Lists the sources with their last scan.")
     .action(async () => {
-      await withSession(shell, {}, async (session) => {
-        const { sources } = await readStatus(session);
+      await withSession(shell, { temporal: "if-running" }, async (session) => {
+        const sources = await withOutlook((await readStatus(session)).sources, session.temporal);
         shell.terminal.show(sources, () =>
           sources.length === 0
             ? "No source. Add a folder: casparian source add NAME PATH"
@@ -104,7 +106,7 @@ function listCommand(shell: Shell): Command {
 }
 
 /** How sources are listed, here and in `status`. */
-export const sourceColumns: readonly Column<SourceOverview>[] = [
+export const sourceColumns: readonly Column<SourceOverview & ScanOutlook>[] = [
   { title: "SOURCE", value: (source) => source.name },
   { title: "PATH", value: (source) => source.path, shorten: "middle" },
   { title: "STATE", value: (source) => source.state, style: (source) => (source.state === "PAUSED" ? "yellow" : null) },
@@ -122,7 +124,18 @@ export const sourceColumns: readonly Column<SourceOverview>[] = [
     value: ({ lastScan }) => (lastScan === null ? "never" : `${lastScan.state} ${relativeTime(lastScan.finishedAt ?? lastScan.startedAt)}`),
     style: ({ lastScan }) => (lastScan?.state === "FAILED" ? "red" : null),
   },
+  { title: "NEXT SCAN", value: describeNext, style: ({ state, workers }) => (workers === 0 && state === "ACTIVE" ? "red" : null) },
 ];
+
+/** When the whole folder is looked at next; by the setting where Temporal, which knows, is not asked. */
+function describeNext(
+  source: Pick<SourceOverview, "everyMs" | "cron" | "jitterMs" | "workerGroup"> & ScanOutlook & { state: string },
+): string {
+  if (source.state === "PAUSED") return "when resumed";
+  if (source.workers === 0) return `no worker${source.workerGroup === null ? "" : ` of group ${source.workerGroup}`}`;
+  if (source.nextScanAt === null) return describeSchedule(source);
+  return new Date(source.nextScanAt).getTime() <= Date.now() ? "now" : relativeTime(source.nextScanAt);
+}
 
 function changeCommand(shell: Shell, change: SourceChange, summary: string): Command {
   const command = new Command(change)

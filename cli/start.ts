@@ -11,22 +11,23 @@ export function createCommand(shell: Shell): Command {
       `Runs the whole system in this folder until Ctrl-C: the database, Temporal with its Web UI, a worker, and the scout, which watches the
 sources. What the settings name as external is used and not started. What was interrupted the last time goes on.`,
     )
+    .option("--group <name...>", "work also for the sources of this group of workers; instead of [worker] groups")
     .addHelpText(
       "after",
       "\nExamples:\n  casparian start\n  casparian start --database postgres://me@db/casparian --temporal temporal:7233",
     )
-    .action(() => start(shell));
+    .action((flags: { readonly group?: readonly string[] }) => start(shell, flags.group));
 }
 
-async function start(shell: Shell): Promise<void> {
+async function start(shell: Shell, groups: readonly string[] | undefined): Promise<void> {
   const { terminal } = shell;
-  const settings = shell.settings();
+  const settings = shell.settings(groups === undefined ? {} : { groups });
   const log = createLog(settings.logLevel, terminal.json ? "json" : "text");
   const system = await startSystem({
     settings,
     log,
     command: "start",
-    scout: true,
+    scout: "all",
     onProgress: (text) => terminal.progress(text),
   });
   terminal.clearProgress();

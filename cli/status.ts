@@ -1,5 +1,6 @@
 import { Command } from "commander";
-import { readStatus, type RecordStatus } from "../control/read-status.ts";
+import { readStatus, type RecordStatus, type SourceOverview } from "../control/read-status.ts";
+import { withOutlook, type ScanOutlook } from "../control/schedules/next-scans.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { withExamples } from "./examples.ts";
 import { count, number, relativeTime } from "./format.ts";
@@ -9,14 +10,17 @@ import type { Shell } from "./shell.ts";
 import { sourceColumns } from "./source.ts";
 import { renderTable } from "./table.ts";
 
+type Status = Omit<RecordStatus, "sources"> & { readonly sources: readonly (SourceOverview & ScanOutlook)[] };
+
 export function createCommand(shell: Shell): Command {
   const command = new Command("status")
     .description(
       "Tells what runs, where its services are, and how much is done. With --json, the URLs hold their passwords, for programs such as psql.",
     )
     .action(async () => {
-      await withSession(shell, {}, async (session) => {
-        const status = await readStatus(session);
+      await withSession(shell, { temporal: "if-running" }, async (session) => {
+        const record = await readStatus(session);
+        const status = { ...record, sources: await withOutlook(record.sources, session.temporal) };
         shell.terminal.show(toJson(shell, session, status), () => describe(shell, session, status));
       });
     });
@@ -26,7 +30,7 @@ export function createCommand(shell: Shell): Command {
   });
 }
 
-function toJson(shell: Shell, { urls, temporalPlace, running }: Session, status: RecordStatus): unknown {
+function toJson(shell: Shell, { urls, temporalPlace, running }: Session, status: Status): unknown {
   const settings = shell.settings();
   // The embedded database of this very command is gone when somebody reads its address.
   const isThere = settings.database.kind === "external" || running !== null;
@@ -44,7 +48,7 @@ function toJson(shell: Shell, { urls, temporalPlace, running }: Session, status:
   };
 }
 
-function describe(shell: Shell, session: Session, status: RecordStatus): string {
+function describe(shell: Shell, session: Session, status: Status): string {
   const { terminal } = shell;
   const settings = shell.settings();
   const facts: (readonly [string, string])[] = [
@@ -66,11 +70,17 @@ function describe(shell: Shell, session: Session, status: RecordStatus): string 
   if (status.outbox.waiting > 0) {
     facts.push(["to plan", `${count(status.outbox.waiting, "file version")}, the oldest since ${relativeTime(status.outbox.oldestAt)}`]);
   }
+  for (const { name, state, workers, workerGroup } of status.sources) {
+    if (state === "PAUSED" || workers !== 0 || workerGroup === null) continue;
+    facts.push(["no worker", `for ${name}: casparian worker --group ${workerGroup}`]);
+  }
   const table =
     status.sources.length === 0
       ? "No source. Add a folder: casparian source add NAME PATH"
       : renderTable(terminal, sourceColumns, status.sources);
-  const troubled = status.jobs.FAILED > 0 || status.sources.some((source) => source.findings > 0 || source.lastScan?.state === "FAILED");
+  const troubled =
+    status.jobs.FAILED > 0 ||
+    status.sources.some((source) => source.findings > 0 || source.lastScan?.state === "FAILED" || source.workers === 0);
   return [
     ...facts.map(([name, value]) => `${name.padEnd(9)} ${value}`),
     "",

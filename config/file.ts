@@ -15,7 +15,10 @@ const logLevels = ["debug", "info", "warn", "error"] as const;
 const shape = z.strictObject({
   database: z.strictObject({ url: text, port }).partial().default({}),
   temporal: z.strictObject({ address: text, namespace: text, port, ui_port: port, ui_url: text }).partial().default({}),
-  worker: z.strictObject({ concurrency: count }).partial().default({}),
+  worker: z
+    .strictObject({ concurrency: count, groups: z.array(text, { error: "names in a list" }) })
+    .partial()
+    .default({}),
   limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
   python: z
     .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }) })

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
+import { isName, nameHint } from "../domain/name.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
@@ -16,7 +17,11 @@ export interface Settings {
     | { readonly kind: "embedded"; readonly port?: number | undefined }
     | { readonly kind: "external"; readonly url: string };
   readonly temporal: TemporalSettings;
-  readonly worker: { readonly concurrency: number };
+  readonly worker: {
+    readonly concurrency: number;
+    /** The groups of workers that it belongs to, for sources that only some machines reach. */
+    readonly groups: readonly string[];
+  };
   readonly limits: { readonly pluginSeconds: number; readonly pluginMemoryMb: number; readonly logBytes: number };
   readonly python: {
     /** A path, or a name on the PATH; undefined for `python3`. */
@@ -35,6 +40,7 @@ export interface Flags {
   readonly temporal?: string | undefined;
   readonly namespace?: string | undefined;
   readonly concurrency?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
   readonly logLevel?: LogLevel | undefined;
 }
 
@@ -60,6 +66,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     temporal: temporalSettings({ address: flags.temporal, namespace: flags.namespace }, env, file.temporal),
     worker: {
       concurrency: concurrency(flags.concurrency ?? env["CASPARIAN_CONCURRENCY"]) ?? file.worker.concurrency ?? availableParallelism(),
+      groups: workerGroups(flags.groups ?? file.worker.groups ?? []),
     },
     limits: {
       pluginSeconds: file.limits.plugin_seconds ?? 3600,
@@ -87,6 +94,12 @@ function concurrency(typed: string | undefined): number | undefined {
   if (typed === undefined) return undefined;
   if (/^[1-9]\d{0,3}$/.test(typed)) return Number(typed);
   throw new WrongUse(`"${typed}" is not a number of plugins to run at once`, "Give a whole number from 1 to 9999");
+}
+
+function workerGroups(names: readonly string[]): readonly string[] {
+  const wrong = names.find((name) => !isName(name));
+  if (wrong !== undefined) throw new WrongUse(`"${wrong}" can't be the name of a group of workers`, nameHint);
+  return [...new Set(names)];
 }
 
 /** A relative path is relative to the home, like all others in its configuration. */

@@ -7,9 +7,11 @@ import { insertAudit } from "../db/audit.ts";
 import { transaction } from "../db/pool.ts";
 import { defaultSettings, insertSource, listSources, settingNames, updateSource, type SourceSettings } from "../db/source-root.ts";
 import { messageOf, WrongUse } from "../domain/failure.ts";
+import { isName, nameHint } from "../domain/name.ts";
 import { checkPattern } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
 import { findSource, type Source } from "./find-source.ts";
+import { timetableOf } from "./schedules/wish.ts";
 
 export interface AddSourceRequest {
   readonly name: string;
@@ -36,7 +38,6 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
   checkName(request.name);
   const chosen = request.settings ?? {};
   checkSettings(chosen);
-  if (request.path !== undefined) await checkFolder(resolve(request.path), request.path);
   return transaction(db, async (tx) => {
     const sources = await listSources(tx);
     const path = request.path === undefined ? (await findSource(tx, request.name)).path : resolve(request.path);
@@ -52,6 +53,8 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
     const merged = { ...before, ...chosen };
     const settings = { ...merged, exclude: [...new Set([...merged.exclude, ...own])] };
     checkTogether(settings);
+    const isAsBefore = request.path === undefined && before.workerGroup === settings.workerGroup;
+    const elsewhere = isAsBefore ? [] : await checkFolder(path, settings.workerGroup);
     const outcome = existing === undefined ? "added" : isDeepStrictEqual(before, settings) ? "unchanged" : "changed";
     if (existing === undefined) await insertSource(tx, { name: request.name, path, ...settings });
     else if (outcome === "changed") await updateSource(tx, existing.id, settings);
@@ -64,7 +67,7 @@ export async function addSource({ db, actor }: ControlContext, request: AddSourc
       });
     }
     const added = await findSource(tx, request.name);
-    return { outcome, source: added, warnings: warn(added, sources, own) };
+    return { outcome, source: added, warnings: [...elsewhere, ...warn(added, sources, own)] };
   });
 }
 
@@ -80,24 +83,38 @@ function checkSettings({ include = [], exclude = [], workerGroup }: Partial<Sour
 function checkTogether({ everyMs, cron, sizeBytesMin, sizeBytesMax }: SourceSettings): void {
   if (everyMs !== null && cron !== null)
     throw new WrongUse("a source is scanned at intervals or by cron, not both", "Give --every or --cron");
+  if (everyMs !== null && everyMs < 1_000)
+    throw new WrongUse("a source can't be scanned more often than each second", "Give --every 1s or more");
+  timetableOf({ everyMs, cron });
   if (sizeBytesMax !== null && sizeBytesMax < sizeBytesMin) {
     throw new WrongUse(`no file is at least ${sizeBytesMin} and at most ${sizeBytesMax} bytes large`, "Change --min-size or --max-size");
   }
 }
 
 function checkName(name: string, what = "a source"): void {
-  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(name)) return;
-  throw new WrongUse(`"${name}" can't be the name of ${what}`, "Use letters, digits, _, - and ., 63 at most, with a letter or digit first");
+  if (!isName(name)) throw new WrongUse(`"${name}" can't be the name of ${what}`, nameHint);
 }
 
-async function checkFolder(path: string, given: string): Promise<void> {
+/** Throws for a folder that this machine's workers are to read and can't; returns what to warn of where others are to. */
+async function checkFolder(path: string, workerGroup: string | null): Promise<readonly string[]> {
   try {
-    if (!statSync(path).isDirectory()) throw new WrongUse(`${given} is not a folder`, "A source is a folder; a rule chooses files in it");
+    await requireFolder(path);
+    return [];
+  } catch (error) {
+    if (!(error instanceof WrongUse) || workerGroup === null) throw error;
+    return [`${error.message} on this machine; the workers of group ${workerGroup} must find it there`];
+  }
+}
+
+async function requireFolder(path: string): Promise<void> {
+  try {
+    if (!statSync(path).isDirectory()) throw new WrongUse(`${path} is not a folder`, "A source is a folder; a rule chooses files in it");
     await access(path, constants.R_OK | constants.X_OK);
   } catch (error) {
     if (error instanceof WrongUse) throw error;
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT") throw new WrongUse(`there is no folder ${path}`, "Create it, or mount it, then add it");
+    const hint = "Create it, or mount it, then add it; one that only other machines reach: --workers GROUP";
+    if (code === "ENOENT") throw new WrongUse(`there is no folder ${path}`, hint);
     throw new WrongUse(`the folder ${path} can't be read: ${messageOf(error)}`, "Let the user that runs casparian read it");
   }
 }

@@ -6,6 +6,7 @@ import { checkJobs } from "./doctor/jobs.ts";
 import { checkPlugins } from "./doctor/plugins.ts";
 import { checkRouting } from "./doctor/routing.ts";
 import { checkSnapshots } from "./doctor/snapshots.ts";
+import { checkSchedules } from "./doctor/schedules.ts";
 import { checkSources } from "./doctor/sources.ts";
 import { checkTopics } from "./doctor/topics.ts";
 import { readStatus } from "./read-status.ts";
@@ -21,6 +22,7 @@ const checks: Readonly<Record<string, Check>> = {
   sandbox: checkSandbox,
   sources: checkSources,
   snapshots: checkSnapshots,
+  schedules: checkSchedules,
   plugins: checkPlugins,
   rules: checkRouting,
   jobs: checkJobs,
@@ -30,14 +32,14 @@ const checks: Readonly<Record<string, Check>> = {
 /** Looks at everything that a file meets on its way to a table. A check that fails itself is a diagnosis, so that the others are told. */
 export async function diagnose(
   context: ControlContext,
-  { home, stateDir, host }: { readonly home: string; readonly stateDir: string; readonly host: Host },
+  request: { readonly home: string; readonly stateDir: string; readonly host: Host; readonly fix?: boolean },
 ): Promise<readonly Diagnosis[]> {
   const [status, routing, workers] = await Promise.all([
     readStatus(context),
     surveyRouting(context),
     context.temporal === null ? null : countWorkers(context.temporal).catch(() => null),
   ]);
-  const patient = { ...context, home, stateDir, host, status, routing, workers };
+  const patient = { ...context, ...request, fix: request.fix ?? false, status, routing, workers };
   const found = Object.entries(checks).map(async ([subject, check]): Promise<readonly Diagnosis[]> => {
     try {
       return await check(patient);

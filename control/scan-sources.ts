@@ -7,7 +7,7 @@ import type { Database } from "../db/pool.ts";
 import { listSources, type Source } from "../db/source-root.ts";
 import { messageOf, ServiceUnreachable, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import type { ScanPace } from "../domain/scan-progress.ts";
-import { scanWorkflowId, signals, taskQueue, workflowTypes } from "../workflows/names.ts";
+import { priorityKey, scanWorkflowId, signals, taskQueueOf, workflowTypes } from "../workflows/names.ts";
 import { findSource, noSourceHint } from "./find-source.ts";
 import { cancelOwnScan, followScan, requestMemo } from "./follow-scan.ts";
 import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";
@@ -43,6 +43,8 @@ export interface ScanOutcome {
   readonly work: WorkCount;
   /** Jobs of these sources that failed since the scan began, newest first; 1,000 at most. */
   readonly failed: readonly JobRow[];
+  /** Sources that were left out, because no worker of their group runs. */
+  readonly unreached: readonly { readonly source: string; readonly workerGroup: string | null }[];
   /** Why there was nothing to do, or less than a person may expect. */
   readonly trouble: RoutingTrouble | null;
 }
@@ -56,11 +58,10 @@ const failedMax = 1_000;
  */
 export async function scanSources(context: ScanContext, request: ScanRequest): Promise<ScanOutcome> {
   const { db } = context;
-  const sources = await chooseSources(db, request.source);
+  const { reached: sources, unreached } = await findWorkers(context.temporal, await chooseSources(db, request.source));
   const sourceIds = sources.map((source) => source.id);
   const before = await Promise.all(sources.map(async (source) => ({ source, lastScan: await lastEndedScan(db, source.id) })));
   const since = await serverTime(db);
-  await requireWorker(context.temporal);
   const limited = withTimeout(context, request.timeoutMs);
   try {
     context.onProgress({ step: "scanning", sources: sources.map((source) => source.name), scans: [] });
@@ -77,6 +78,7 @@ export async function scanSources(context: ScanContext, request: ScanRequest): P
     sources: totals,
     work: await countWork(db, sourceIds, since),
     failed: await listJobs(db, { states: ["FAILED"], sourceIds, finishedSince: since, limit: failedMax }),
+    unreached: unreached.map(({ name, workerGroup }) => ({ source: name, workerGroup })),
     trouble: explainRouting(await surveyRouting({ db }, sourceIds)),
   };
 }
@@ -95,28 +97,43 @@ export async function chooseSources(db: Database, name: string | undefined): Pro
   return active;
 }
 
-/** A request that nobody answers would wait for ever; a worker that is just starting is waited for. */
-async function requireWorker(client: Client): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while ((await countWorkers(client)) === 0) {
-    if (Date.now() > deadline) {
-      throw new ServiceUnreachable({
-        message: `no worker runs for the task queue ${taskQueue} of namespace ${client.options.namespace}`,
-        hint: "Start one: casparian worker, or casparian start",
-      });
-    }
+/** How long a worker that is just starting is waited for. Milliseconds. */
+const workerWaitMs = 10_000;
+
+/** A request that nobody answers would wait for ever. Throws ServiceUnreachable where none of the sources has a worker. */
+async function findWorkers(
+  client: Client,
+  sources: readonly Source[],
+): Promise<{ readonly reached: readonly Source[]; readonly unreached: readonly Source[] }> {
+  const groups = [...new Set(sources.map((source) => source.workerGroup))];
+  const served = new Map(await Promise.all(groups.map(async (group) => [group, await hasWorker(client, group)] as const)));
+  const reached = sources.filter((source) => served.get(source.workerGroup) === true);
+  if (reached.length > 0) return { reached, unreached: sources.filter((source) => !reached.includes(source)) };
+  const [group = null] = groups;
+  const flag = group === null ? "" : ` --group ${group}`;
+  throw new ServiceUnreachable({
+    message: `no worker runs for the task queue ${taskQueueOf(group)} of namespace ${client.options.namespace}`,
+    hint: `Start one: casparian worker${flag}, or casparian start${flag}`,
+  });
+}
+
+async function hasWorker(client: Client, workerGroup: string | null): Promise<boolean> {
+  const deadline = Date.now() + workerWaitMs;
+  while ((await countWorkers(client, workerGroup)) === 0) {
+    if (Date.now() > deadline) return false;
     await setTimeout(200);
   }
+  return true;
 }
 
 /** A worker that lives asks again at least once a minute; Temporal lists those of the last five. Milliseconds. */
 const aliveForMs = 75_000;
 
-/** Workers that have asked this Temporal server for work lately. */
-export async function countWorkers(client: Client): Promise<number> {
+/** Workers of a group, or any at all, that have asked this Temporal server for work lately. */
+export async function countWorkers(client: Client, workerGroup: string | null = null): Promise<number> {
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
-    taskQueue: { name: taskQueue },
+    taskQueue: { name: taskQueueOf(workerGroup) },
     // Workflow tasks; one worker polls for both kinds.
     taskQueueType: 1,
   });
@@ -132,10 +149,11 @@ async function runScans(context: ScanContext, sources: readonly Source[], waitUn
   const { temporal, signal } = context;
   const requestId = randomUUID();
   const paces = new Map<string, ScanPace>();
-  const scans = sources.map(async ({ name }) => {
+  const scans = sources.map(async ({ name, workerGroup, priority }) => {
     const handle = await temporal.workflow.signalWithStart(workflowTypes.scanSource, {
       workflowId: scanWorkflowId(name),
-      taskQueue,
+      taskQueue: taskQueueOf(workerGroup),
+      priority: { priorityKey: priorityKey(priority), fairnessKey: name },
       args: [{ source: name, waitUntilSettled }],
       memo: { [requestMemo]: requestId },
       signal: signals.hint,

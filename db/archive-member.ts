@@ -130,7 +130,8 @@ const takeMembers = `
     where newest.content_hash is distinct from t.content_hash
     returning id, location_id
   ), outbox as (
-    insert into cf_outbox (file_version_id, reason) select id, 'NEW' from version
+    insert into cf_outbox (file_version_id, reason, priority, worker_group)
+    select v.id, 'NEW', s.priority, coalesce(s.worker_group, '') from version v join cf_source_root s on s.id = $1
   )
   select count(*)::int as seen,
     (count(*) filter (where t.was is null))::int as new,

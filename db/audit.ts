@@ -20,3 +20,12 @@ export async function insertAudit(db: Queryable, entry: AuditEntry): Promise<voi
     JSON.stringify(entry.detail ?? {}),
   ]);
 }
+
+/** Who last did this to each subject. */
+export async function lastActors(db: Queryable, action: string, subjects: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await db.query<{ subject: string; actor: string }>(
+    `select distinct on (subject) subject, actor from cf_audit where action = $1 and subject = any ($2::text[]) order by subject, id desc`,
+    [action, subjects],
+  );
+  return new Map(rows.map(({ subject, actor }) => [subject, actor]));
+}

@@ -45,6 +45,11 @@ export interface SourceOverview {
   readonly settleMs: number;
   readonly include: readonly string[];
   readonly exclude: readonly string[];
+  readonly everyMs: number | null;
+  readonly cron: string | null;
+  readonly jitterMs: number;
+  readonly priority: number;
+  readonly workerGroup: string | null;
   readonly filesPresent: number;
   readonly filesVanished: number;
   /** Files that were seen and have not settled or could not be hashed yet. */
@@ -74,6 +79,7 @@ export interface ScanSummary {
 export async function sourceOverviews(db: Queryable): Promise<readonly SourceOverview[]> {
   const { rows } = await db.query<SourceOverview>(
     `select s.id, s.name, s.path, s.state, s.settle_ms as "settleMs", s.include, s.exclude,
+       s.every_ms::float8 as "everyMs", s.cron, s.jitter_ms::float8 as "jitterMs", s.priority, s.worker_group as "workerGroup",
        coalesce(files.present, 0) as "filesPresent", coalesce(files.vanished, 0) as "filesVanished",
        (select count(*)::int from cf_scan_pending p where p.source_id = s.id) as "filesWaiting",
        (select count(*)::int from cf_scan_finding f where f.source_id = s.id) as findings,

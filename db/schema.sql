@@ -249,6 +249,8 @@ create table cf_outbox (
   reason text not null,
   requested_at timestamp with time zone default now() not null,
   started_at timestamp with time zone,
+  priority integer not null,
+  worker_group text not null,
   constraint cf_outbox_pkey PRIMARY KEY (file_version_id),
   constraint cf_outbox_reason_check CHECK ((reason = ANY (ARRAY['NEW'::text, 'RETRY'::text, 'BACKFILL'::text])))
 );
@@ -524,9 +526,9 @@ CREATE INDEX cf_file_version_moved_from ON public.cf_file_version USING btree (m
 
 CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
 
-CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (started_at) WHERE (started_at IS NOT NULL);
+CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (worker_group, started_at) WHERE (started_at IS NOT NULL);
 
-CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (requested_at) WHERE (started_at IS NULL);
+CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (worker_group, priority DESC, ((reason = 'BACKFILL'::text)), requested_at) WHERE (started_at IS NULL);
 
 CREATE UNIQUE INDEX cf_plugin_manifest_one_active ON public.cf_plugin_manifest USING btree (name) WHERE (state = 'ACTIVE'::text);
 

@@ -1,3 +1,4 @@
+import { reorderOutbox } from "./outbox.ts";
 import type { Queryable } from "./pool.ts";
 
 export type SourceState = "ACTIVE" | "PAUSED" | "REMOVED";
@@ -135,12 +136,13 @@ export async function insertSource(
   return rows[0] ?? null;
 }
 
-/** Holds from the next scan on. */
+/** Holds from the next scan on, and for the order of what waits already. In a transaction. */
 export async function updateSource(db: Queryable, sourceId: string, settings: SourceSettings): Promise<void> {
   await db.query(
     `update cf_source_root set ${settingNames.map((setting, index) => `${settingColumns[setting]} = $${index + 2}`).join(", ")} where id = $1`,
     [sourceId, ...settingNames.map((setting) => settings[setting])],
   );
+  await reorderOutbox(db, sourceId);
 }
 
 export async function setSourceState(db: Queryable, sourceId: string, state: SourceState): Promise<void> {

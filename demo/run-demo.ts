@@ -42,7 +42,7 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
   const { settings, log, say, onProgress } = options;
   const inbox = await prepareFolder(settings);
   say(`Casparian Flow, demo in ${settings.home}`);
-  const system = await startSystem({ settings, log, command: "demo", scout: true, onProgress });
+  const system = await startSystem({ settings, log, command: "demo", scout: "all", onProgress });
   try {
     say(`PostgreSQL, Temporal and a worker run. Temporal's Web UI: ${system.urls.temporalUi}`);
     return await showMainJob(system, inbox, options);

@@ -3,6 +3,7 @@ import { NativeConnection } from "@temporalio/worker";
 import { createDispatcher } from "../activities/dispatch.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Database } from "../db/pool.ts";
+import type { Source } from "../db/source-root.ts";
 import { messageOf, ServiceUnreachable, WrongUse } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
 import { holdHome } from "../services/home-lock.ts";
@@ -13,8 +14,10 @@ import { createSinks } from "../sinks/registry.ts";
 import { every } from "./every.ts";
 import { keepSnapshots } from "./keep-snapshots.ts";
 import { captureTemporalLog } from "./log.ts";
+import { moveWorkflows } from "./move-workflows.ts";
 import { requestScan } from "./request-scan.ts";
 import { rescueJobs } from "./rescue.ts";
+import { followSchedules } from "./schedules.ts";
 import { startServices, type Services } from "./services.ts";
 import { sweepStaging } from "./sweep-staging.ts";
 import { watchSources } from "./watch-sources.ts";
@@ -25,8 +28,11 @@ export interface SystemOptions {
   readonly log: Log;
   /** The verb that starts it, for `status` and for whoever finds the folder taken. */
   readonly command: string;
-  /** Whether it watches and scans the sources by itself; work is always done. */
-  readonly scout: boolean;
+  /**
+   * Which sources it watches and has scanned by itself: those for any worker and for its own groups, those for its own groups, or none.
+   * Work is always done.
+   */
+  readonly scout: "all" | "groups" | "none";
   readonly onProgress: (text: string) => void;
 }
 
@@ -50,6 +56,7 @@ export interface System {
 /** How often what was recorded and not dispatched is looked for, beside the dispatch that each scan does. Milliseconds. */
 const dispatchIntervalMs = 5_000;
 const rescueIntervalMs = 30_000;
+const moveIntervalMs = 30_000;
 const sweepIntervalMs = 60_000;
 /** How long a system that is just ending is waited for, and a short command, which on a busy machine takes its time. Milliseconds. */
 const endingMs = 3_000;
@@ -87,7 +94,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
 export async function joinSystem(options: Omit<SystemOptions, "scout" | "command">): Promise<System> {
   await using stack = new AsyncDisposableStack();
   const settings = await settingsOfRunning(options.settings);
-  const { system } = await assemble({ ...options, settings, command: "worker", scout: false }, stack);
+  const { system } = await assemble({ ...options, settings, command: "worker", scout: "groups" }, stack);
   const running = stack.move();
   return { ...system, stop: () => running.disposeAsync() };
 }
@@ -145,18 +152,26 @@ async function startParts(
   const sinks = createSinks({ baseDir: settings.home });
   stack.defer(() => sinks.close());
   const sweep = () => sweepStaging({ db, sinks, home: settings.home, log });
-  const dispatcher = createDispatcher({ db, client, log });
+  const { groups } = settings.worker;
+  const dispatcher = createDispatcher({ db, client, log, groups });
   const worker = await startWorker({ settings, services, connection, client, sinks, dispatch: dispatcher.dispatch, log }, stack);
   const dispatching = every(dispatchIntervalMs, "dispatching", log, () => dispatcher.dispatch());
   stack.defer(() => dispatching.stop());
   const rescuing = every(rescueIntervalMs, "looking after quiet jobs", log, () => rescueJobs(db, client, log));
   stack.defer(() => rescuing.stop());
+  const moving = every(moveIntervalMs, "moving work to its workers", log, () =>
+    moveWorkflows({ db, client, log, requestScan: (source) => requestScan(client, source, "everything") }),
+  );
+  stack.defer(() => moving.stop());
   const sweeping = every(sweepIntervalMs, "removing what killed attempts left", log, sweep);
   stack.defer(() => sweeping.stop());
   const keeping = keepSnapshots({ db, stateDir: settings.stateDir, log });
   stack.defer(() => keeping.stop());
-  if (scout) {
-    const watching = watchSources({ db, log, requestScan: (source, paths) => requestScan(client, source, paths) });
+  if (scout === "all" || (scout === "groups" && groups.length > 0)) {
+    const isOurs = ({ workerGroup }: Source) => (workerGroup === null ? scout === "all" : groups.includes(workerGroup));
+    const scheduling = followSchedules({ db, client, log });
+    stack.defer(() => scheduling.stop());
+    const watching = watchSources({ db, log, isOurs, requestScan: (source, wish) => requestScan(client, source, wish) });
     stack.defer(() => watching.stop());
   }
   return worker;

@@ -3,30 +3,31 @@ import type { Database } from "../db/pool.ts";
 import type { Log } from "../domain/log.ts";
 import { watchSource } from "../scout/watch/watch-source.ts";
 import { every } from "./every.ts";
+import { onDemand } from "./on-demand.ts";
+import type { ScanWish } from "./request-scan.ts";
 
 /** How often the list of sources is read again. Milliseconds. */
 const sourcesIntervalMs = 2_000;
-/** How often everything is looked at, whatever the watchers say. Milliseconds. */
-const fullScanIntervalMs = 5 * 60_000;
-
 interface Watched {
   readonly key: string;
   readonly stop: () => Promise<void>;
 }
 
 /**
- * Keeps every active source scanned: wholly when it appears and from time to time, in part when its watcher hints at changes. Sources
- * that are added, changed, paused or removed meanwhile are followed.
+ * Has every active source scanned: wholly when it appears here, in part when its watcher hints at changes. Sources that are added,
+ * changed, paused or removed meanwhile are followed. Their schedules have them scanned from time to time.
  */
 export function watchSources(options: {
   readonly db: Database;
   readonly log: Log;
-  readonly requestScan: (source: string, paths: readonly string[] | null) => Promise<void>;
+  /** Which of them are this process's to watch. */
+  readonly isOurs: (source: Source) => boolean;
+  readonly requestScan: (source: Source, wish: ScanWish) => Promise<void>;
 }): { readonly stop: () => Promise<void> } {
-  const { db, log, requestScan } = options;
+  const { db, log, isOurs, requestScan } = options;
   const watched = new Map<string, Watched>();
   const following = every(sourcesIntervalMs, "reading the sources", log, async () => {
-    const sources = (await listSources(db)).filter((source) => source.state === "ACTIVE");
+    const sources = (await listSources(db)).filter((source) => source.state === "ACTIVE" && isOurs(source));
     const wanted = new Map(sources.map((source) => [source.name, source]));
     for (const [name, { key, stop }] of watched) {
       if (keyOf(wanted.get(name)) === key) continue;
@@ -39,7 +40,7 @@ export function watchSources(options: {
   });
 
   function follow(source: Source): Watched {
-    const scans = every(fullScanIntervalMs, `asking for a scan of ${source.name}`, log, () => requestScan(source.name, null));
+    const scans = onDemand(`asking for a scan of ${source.name}`, log, () => requestScan(source, "everything"));
     const watcher = watchSource({
       path: source.path,
       include: source.include,
@@ -48,7 +49,7 @@ export function watchSources(options: {
       watch: source.watch,
       settleMs: source.settleMs,
       log,
-      onHint: (paths) => void requestScan(source.name, paths).catch(() => scans.nudge()),
+      onHint: (paths) => void requestScan(source, paths ?? "everything").catch(() => scans.nudge()),
     });
     // What changed behind the first scan and before the watcher was ready, nobody saw.
     void watcher.ready.then((watches) => watches && scans.nudge());
@@ -69,7 +70,8 @@ export function watchSources(options: {
 }
 
 /** What makes a watcher stale when it changes. */
-function keyOf(source: Pick<Source, "path" | "include" | "exclude" | "archives" | "watch" | "settleMs"> | undefined): string {
+function keyOf(source: Source | undefined): string {
   if (source === undefined) return "";
-  return JSON.stringify([source.path, source.include, source.exclude, source.archives, source.watch, source.settleMs]);
+  const { path, include, exclude, archives, watch, settleMs, priority, workerGroup } = source;
+  return JSON.stringify([path, include, exclude, archives, watch, settleMs, priority, workerGroup]);
 }

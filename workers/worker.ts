@@ -6,15 +6,17 @@ import type { Dispatcher } from "../activities/dispatch.ts";
 import { createJobActivities } from "../activities/job.ts";
 import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
+import { createRequestScanActivities } from "../activities/request-scan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createPluginPool } from "../bridge/pool.ts";
 import { createVersionOf } from "../activities/version-of.ts";
 import type { Settings } from "../config/settings.ts";
+import { findSource } from "../db/source-root.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { openStore } from "../snapshots/store.ts";
 import { openViews } from "../snapshots/views.ts";
-import { taskQueue } from "../workflows/names.ts";
+import { taskQueueOf } from "../workflows/names.ts";
 import { requestScan } from "./request-scan.ts";
 import { scratchFolder } from "./scratch.ts";
 import type { Services } from "./services.ts";
@@ -32,16 +34,37 @@ export interface WorkerOptions {
 /** How long a stopping worker lets activities finish by themselves before it cancels them; they are taken up by the next worker. */
 const graceTime = "500 ms";
 
-/** Starts the worker of this process; `stack` stops it and its plugin processes. Resolves when it polls. */
+/**
+ * Starts the worker of this process, which asks the common queue and that of each of its groups; `stack` stops it and its plugin
+ * processes. Resolves when it polls; `ended` settles when it no longer does so on one of them.
+ */
 export async function startWorker(options: WorkerOptions, stack: AsyncDisposableStack): Promise<{ readonly ended: Promise<void> }> {
-  const { settings, services, connection } = options;
-  const worker = await Worker.create({
+  const activities = await createActivities(options, stack);
+  const polling: { readonly worker: Worker; readonly ended: Promise<void> }[] = [];
+  stack.defer(async () => {
+    for (const { worker } of polling) if (worker.getState() === "RUNNING") worker.shutdown();
+    await Promise.allSettled(polling.map(({ ended }) => ended));
+  });
+  for (const group of [null, ...options.settings.worker.groups]) {
+    const worker = await createWorker(options, taskQueueOf(group), activities);
+    polling.push({ worker, ended: worker.run() });
+  }
+  return { ended: Promise.race(polling.map(({ ended }) => ended)) };
+}
+
+/** The workers of one process share its activities, and with them the bound on plugins that run at once. */
+async function createWorker(
+  { settings, services, connection }: WorkerOptions,
+  taskQueue: string,
+  activities: Awaited<ReturnType<typeof createActivities>>,
+): Promise<Worker> {
+  return Worker.create({
     connection,
     namespace: services.temporal.namespace,
     taskQueue,
     identity: `${hostname()}:${process.pid}`,
     workflowBundle: { codePath: services.bundlePath },
-    activities: await createActivities(options, stack),
+    activities,
     maxConcurrentActivityTaskExecutions: settings.worker.concurrency,
     maxConcurrentLocalActivityExecutions: 12,
     // Workflows are short: a small cache is enough and keeps memory flat.
@@ -51,12 +74,6 @@ export async function startWorker(options: WorkerOptions, stack: AsyncDisposable
     shutdownGraceTime: graceTime,
     shutdownForceTime: "8 seconds",
   });
-  const ended = worker.run();
-  stack.defer(async () => {
-    if (worker.getState() === "RUNNING") worker.shutdown();
-    await ended.catch(() => {});
-  });
-  return { ended };
 }
 
 async function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
@@ -88,8 +105,12 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
         memoryBytes: settings.limits.pluginMemoryMb * 1024 * 1024,
         logBytes: settings.limits.logBytes,
       },
-      requestScan: (source, relPath) => requestScan(client, source, [relPath]),
+      async requestScan(sourceName, relPath) {
+        const source = await findSource(db, sourceName);
+        if (source !== null) await requestScan(client, source, [relPath]);
+      },
     }),
     ...createScanActivities({ db, log, dispatch, store }),
+    ...createRequestScanActivities({ db, requestScan: (source) => requestScan(client, source, "due") }),
   };
 }

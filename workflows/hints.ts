@@ -6,6 +6,7 @@ export interface Hints {
   /** Paths, one path, or nothing for everything. */
   add(paths: readonly string[] | string | null | undefined): void;
   areWaiting(): boolean;
+  areForEverything(): boolean;
   /** Empties the set; null means everything. */
   take(): readonly string[] | null;
 }
@@ -22,6 +23,7 @@ export function collectHints(): Hints {
       if (everything) waiting = new Set();
     },
     areWaiting: () => everything || waiting.size > 0,
+    areForEverything: () => everything,
     take() {
       const taken = everything ? null : [...waiting];
       everything = false;

@@ -69,6 +69,7 @@ const short = proxyLocalActivities<Pick<ScanActivities, "scanPaths" | "dispatchF
 });
 
 const hintSignal = defineSignal<[(readonly string[] | string | null)?]>(signals.hint);
+const dueSignal = defineSignal(signals.due);
 const progressQuery = defineQuery<ScanSourceProgress>("progress");
 
 /** A file that changes all the time is not looked at more often than this. Milliseconds. */
@@ -78,7 +79,7 @@ const pauseMsMin = 50;
  * Scans a source and dispatches what it recorded; then goes on while hints come in or files have yet to settle.
  *
  * The input may be the source's name alone, as a person gives it to Temporal's command line. Signal `hint`: look at these paths too,
- * or, without any, at everything.
+ * or, without any, at everything. Signal `due`: look at everything, unless that is just being done.
  */
 export async function scanSource(input: string | ScanSourceInput): Promise<ScanSourceResult> {
   const request: ScanSourceInput = typeof input === "string" ? { source: input } : input;
@@ -86,14 +87,18 @@ export async function scanSource(input: string | ScanSourceInput): Promise<ScanS
   const hints = collectHints();
   hints.add(request.paths);
   let totals = request.done ?? nothingDone;
-  let doing: ScanSourceProgress["doing"] = "scanning everything";
+  let doing: ScanSourceProgress["doing"] = hints.areForEverything() ? "scanning everything" : "scanning paths";
   const nowDoing = (next: ScanSourceProgress["doing"]): void => {
     doing = next;
     setCurrentDetails(describe(source, next, totals));
   };
   setHandler(hintSignal, (paths) => hints.add(paths));
+  // A scan that takes longer than its interval is not followed by another at once.
+  setHandler(dueSignal, () => void (doing === "scanning everything" || hints.add(null)));
   setHandler(progressQuery, () => ({ ...totals, doing }));
-  upsertSearchAttributes({ [searchAttributes.source]: [source] });
+  if (workflowInfo().searchAttributes[searchAttributes.source] === undefined) {
+    upsertSearchAttributes({ [searchAttributes.source]: [source] });
+  }
 
   for (;;) {
     const paths = hints.take();

@@ -27,6 +27,8 @@ export interface Patient extends ControlContext {
   /** Null where Temporal does not run. */
   readonly workers: number | null;
   readonly host: Host;
+  /** Whether what can be mended without a person's decision is. */
+  readonly fix: boolean;
 }
 
 /** What the command line has found out about this machine. */

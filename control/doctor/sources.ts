@@ -40,7 +40,7 @@ export async function checkSources({ db, status }: Patient): Promise<readonly Di
 async function checkSource(source: SourceOverview): Promise<readonly Diagnosis[]> {
   const { name, path, lastScan } = source;
   const root = await readRoot(path);
-  if (root !== null) {
+  if (root !== null && source.workerGroup === null) {
     return [
       {
         subject,
@@ -51,6 +51,10 @@ async function checkSource(source: SourceOverview): Promise<readonly Diagnosis[]
     ];
   }
   const found: Diagnosis[] = [];
+  if (root !== null) {
+    const message = `the folder of ${name} is for workers of group ${source.workerGroup}; this machine can't read it: ${root}`;
+    found.push({ subject, severity: "info", message, hint: null });
+  }
   if (source.state === "PAUSED") {
     found.push({ subject, severity: "info", message: `${name} is paused: it is not scanned`, hint: `casparian source resume ${name}` });
   } else if (lastScan === null) {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { createDispatcher } from "../../activities/dispatch.ts";
 import { recordVersions } from "../../db/file-version.ts";
 import { insertOutbox, takeOutboxRow } from "../../db/outbox.ts";
-import { insertSource } from "../../db/source-root.ts";
+import { findSource, insertSource, updateSource, type SourceSettings } from "../../db/source-root.ts";
 import { fileVersionWorkflowId } from "../../workflows/names.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
@@ -24,21 +24,23 @@ afterAll(async () => {
 beforeEach(() => database.db.query("delete from cf_outbox"));
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
-const dispatcher = (client = temporal.client) => createDispatcher({ db: database.db, client, log });
+const dispatcher = (client = temporal.client, groups: readonly string[] = []) => createDispatcher({ db: database.db, client, log, groups });
 
 /** Records versions of new files, as a scan does, and returns their ids. */
-async function recordFiles(...relPaths: string[]): Promise<readonly string[]> {
+const recordFiles = (...relPaths: string[]) => recordIn(sourceId, ...relPaths);
+
+async function recordIn(ofSource: string, ...relPaths: string[]): Promise<readonly string[]> {
   count += 1;
   const stat = { sizeBytes: count, mtimeNs: 0n, ctimeNs: BigInt(count), inode: 1n };
   await recordVersions(
     database.db,
-    sourceId,
+    ofSource,
     relPaths.map((relPath) => ({ relPath, hash: count.toString(16).padStart(64, "0"), stat })),
   );
   const { rows } = await database.db.query<{ id: string }>(
-    `select v.id from unnest($1::text[]) with ordinality as wanted (path, place) join cf_file_location l on l.rel_path = path
+    `select v.id from unnest($1::text[]) with ordinality as wanted (path, place) join cf_file_location l on l.rel_path = path and l.source_id = $2
      join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true order by place`,
-    [relPaths],
+    [relPaths, ofSource],
   );
   return rows.map((row) => row.id);
 }
@@ -131,4 +133,67 @@ test("a worker's own connection asks for an eager start", async () => {
   expect(await dispatcher(new Client({ connection, namespace: temporal.namespace })).dispatch()).toBe(1);
   expect((await describe(id!)).status.name).toBe("RUNNING");
   await connection.close();
+});
+
+async function addSource(name: string, settings: Partial<SourceSettings>): Promise<string> {
+  return (await insertSource(database.db, { name, path: `/${name}`, ...settings }))!.id;
+}
+
+/** The order in which they were started. */
+async function startOrder(ids: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  const started: string[] = [];
+  // One by one, so that the lanes don't mix them.
+  while ((await dispatcher().dispatch({ limit: 1 })) > 0) {
+    for (const [name, id] of Object.entries(ids)) {
+      const { rows } = await database.db.query("select from cf_outbox where file_version_id = $1 and started_at is not null", [id]);
+      if (rows.length === 1 && !started.includes(name)) started.push(name);
+    }
+  }
+  return started;
+}
+
+const priorityOf = async (id: string) => (await describe(id)).raw.workflowExecutionInfo?.priority;
+
+test("a source with a higher priority goes first, then what is new before a backfill, then what waits longest", async () => {
+  const [urgent, patient] = [await addSource("urgent", { priority: 20 }), await addSource("patient", { priority: -1 })];
+  const [late] = await recordIn(patient, "p1");
+  const [backfilled, first, second] = await recordFiles("d0", "d1", "d2");
+  const [urgently, belated] = await recordIn(urgent, "u1", "u2");
+  await database.db.query("delete from cf_outbox where file_version_id = any ($1)", [[backfilled, belated]]);
+  await insertOutbox(database.db, [backfilled!, belated!], "BACKFILL");
+  await database.db.query("update cf_outbox set requested_at = now() - interval '1 h' where file_version_id = any ($1)", [
+    [backfilled, first],
+  ]);
+  const ids = { late: late!, backfilled: backfilled!, first: first!, second: second!, urgently: urgently!, belated: belated! };
+
+  expect(await startOrder(ids)).toEqual(["urgently", "belated", "first", "second", "backfilled", "late"]);
+  expect(await priorityOf(urgently!)).toMatchObject({ priorityKey: 1, fairnessKey: "urgent" });
+  expect(await priorityOf(belated!)).toMatchObject({ priorityKey: 2 });
+  expect(await priorityOf(first!)).toMatchObject({ priorityKey: 3, fairnessKey: "drops" });
+  expect(await priorityOf(backfilled!)).toMatchObject({ priorityKey: 4 });
+  expect(await priorityOf(late!)).toMatchObject({ priorityKey: 4, fairnessKey: "patient" });
+});
+
+test("a changed priority holds for what waits already", async () => {
+  const [slow] = [await addSource("slow", {})];
+  const [other] = await recordFiles("e1");
+  const [id] = await recordIn(slow, "s1");
+  await updateSource(database.db, slow, { ...(await findSource(database.db, "slow"))!, priority: 5 });
+  expect(await startOrder({ other: other!, id: id! })).toEqual(["id", "other"]);
+});
+
+test("what only a group's workers reach waits for them, and is started on their queue", async () => {
+  const nas = await addSource("nas-drops", { workerGroup: "nas" });
+  const [theirs] = await recordIn(nas, "n1");
+  const [everybodys] = await recordFiles("f1");
+  // As if a worker of the group had started a thousand, and died.
+  await recordIn(nas, ...Array.from({ length: 1_000 }, (_, index) => `n-many-${index}`));
+  await database.db.query("update cf_outbox set started_at = now() where worker_group = 'nas' and file_version_id <> $1", [theirs]);
+  expect(await dispatcher().dispatch()).toBe(1);
+  expect((await describe(everybodys!)).taskQueue).toBe("casparian");
+
+  await database.db.query("delete from cf_outbox where file_version_id <> $1", [theirs]);
+  expect(await dispatcher().dispatch()).toBe(0);
+  expect(await dispatcher(temporal.client, ["lab", "nas"]).dispatch()).toBe(1);
+  expect((await describe(theirs!)).taskQueue).toBe("casparian:nas");
 });

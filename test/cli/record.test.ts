@@ -65,6 +65,31 @@ describe("sources", () => {
     expect((await casparian("source", "add", "x", "inbox", "--settle", "-1")).exitCode).toBe(2);
   });
 
+  test("have settings that are changed, and taken away with none", async () => {
+    const set = (...args: string[]) => casparian.json<{ source: object }>("source", "set", "inbox", ...args);
+    expect(await set("--every", "1m", "--max-size", "5MB", "--workers", "nas")).toMatchObject({
+      source: { everyMs: 60_000, cron: null, sizeBytesMax: 5_000_000, workerGroup: "nas" },
+    });
+    expect(await set("--cron", "0 6 * * 1-5", "--max-size", "none", "--workers", "none")).toMatchObject({
+      source: { everyMs: null, cron: "0 6 * * 1-5", sizeBytesMax: null, workerGroup: null },
+    });
+    expect(await set("--cron", "none")).toMatchObject({ source: { everyMs: null, cron: null } });
+    expect((await casparian("source", "show", "inbox")).stdout).toMatch(/next scan +on request/);
+    expect((await casparian("source", "set", "inbox", "--cron", "0 25 * * *")).stderr).toContain(
+      '"25" is no hour, which goes from 0 to 23',
+    );
+    expect((await casparian("source", "set", "inbox", "--every", "500ms")).stderr).toContain("more often than each second");
+    expect(await set("--every", "5m")).toMatchObject({ source: { everyMs: 300_000, cron: null } });
+  });
+
+  test("of a group of workers need not be on this machine, until they are for every worker", async () => {
+    const added = await casparian("source", "add", "far", "/mnt/far", "--workers", "nas");
+    expect(added.stdout).toContain("warning: there is no folder /mnt/far on this machine; the workers of group nas must find it there");
+    const refused = await casparian("source", "set", "far", "--workers", "none");
+    expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("there is no folder /mnt/far") as string });
+    expect((await casparian("source", "remove", "far")).exitCode).toBe(0);
+  });
+
   test("may lie in each other, and that is said; our outputs are left out", async () => {
     const inner = await casparian("source", "add", "vendor", "inbox/vendor");
     expect(inner.stdout).toContain(`warning: it lies inside source inbox (${join(home, "inbox")})`);
@@ -361,7 +386,7 @@ test("every change is in the audit trail, with who and what", async () => {
       "job.cancel",
     ]),
   );
-  expect(trail.filter(({ action }) => action === "source.add").map(({ subject }) => subject)).toEqual(["inbox", "vendor", "home"]);
+  expect(trail.filter(({ action }) => action === "source.add").map(({ subject }) => subject)).toEqual(["inbox", "far", "vendor", "home"]);
 });
 
 test("status has the addresses, the counts and who runs", async () => {

@@ -31,7 +31,7 @@ test("a home without a file has all defaults, frozen", async () => {
     stateDir: join(home, ".casparian"),
     database: { kind: "embedded" },
     temporal: { kind: "embedded" },
-    worker: { concurrency: availableParallelism() },
+    worker: { concurrency: availableParallelism(), groups: [] },
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true },
     logLevel: "info",
@@ -49,6 +49,7 @@ test("every key of the file counts", async () => {
     ui_port = 8234
     [worker]
     concurrency = 7
+    groups = ["nas", "lab", "nas"]
     [limits]
     plugin_seconds = 10
     plugin_memory_mb = 256
@@ -61,7 +62,7 @@ test("every key of the file counts", async () => {
   expect(settings).toMatchObject({
     database: { kind: "embedded", port: 5433 },
     temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
-    worker: { concurrency: 7 },
+    worker: { concurrency: 7, groups: ["nas", "lab"] },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
     python: { interpreter: join(home, "tools/python3"), allowDownloads: false },
     logLevel: "warn",
@@ -103,6 +104,10 @@ describe("flags beat the environment, the environment beats the file", () => {
   test("the file alone", async () => expect(await read(toml)).toMatchObject(told("file", 1, "error")));
   test("the environment over the file", async () => expect(await read(toml, env)).toMatchObject(told("env", 2, "warn")));
   test("flags over both", async () => expect(await read(toml, env, flags)).toMatchObject(told("flag", 3, "debug")));
+  test("groups that are given take the place of the file's", async () => {
+    const settings = await read('[worker]\ngroups = ["nas"]', {}, { groups: ["lab"] });
+    expect(settings.worker.groups).toEqual(["lab"]);
+  });
   test("embedded can be asked for against both", async () => {
     const settings = await read(toml, env, { database: "embedded", temporal: "embedded" });
     expect([settings.database.kind, settings.temporal.kind]).toEqual(["embedded", "embedded"]);
@@ -127,6 +132,8 @@ describe("what is wrong is said with what would be right", () => {
     ["[database]\nport = 99999", /database\.port must be a port from 1 to 65535, and is 99999/, /^$/],
     ['[temporal]\nui_port = "8233"', /temporal\.ui_port must be a port .* and is "8233"/, /^$/],
     ["[worker]\nconcurrency = 0", /worker\.concurrency must be a whole number above 0, and is 0/, /^$/],
+    ['[worker]\ngroups = "nas"', /worker\.groups must be names in a list, and is "nas"/, /^$/],
+    ['[worker]\ngroups = ["a b"]', /"a b" can't be the name of a group of workers/, /letters, digits/],
     ["[python]\nallow_downloads = 1", /python\.allow_downloads must be true or false, and is 1/, /^$/],
     ['[log]\nlevel = "loud"', /log\.level must be one of debug, info, warn, error, and is "loud"/, /^$/],
     ["[database\n", /casparian\.toml, line 1.*not TOML/, /^$/],

@@ -270,3 +270,14 @@ describe("tags", () => {
     await expect(db.query("insert into cf_routing_rule (pattern) values ('*')")).rejects.toThrow("cf_routing_rule_does_something");
   });
 });
+
+test("a backlog waits with its source's priority, for its workers", async () => {
+  await updateSource(db, source.id, { ...source, priority: 7, workerGroup: "nas" });
+  await record.plugin("clean", `${count}`);
+  await record.version(source, "a.csv", "1");
+  await planAll();
+  await add({ pattern: "*.csv", plugin: "clean" });
+  await fill();
+  const { rows } = await db.query("select reason, priority, worker_group from cf_outbox");
+  expect(rows).toEqual([{ reason: "BACKFILL", priority: 7, worker_group: "nas" }]);
+});

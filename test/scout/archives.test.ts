@@ -381,3 +381,17 @@ test.skipIf(process.getuid?.() === 0)("an archive that nobody may read is a find
   await place.scan();
   expect(await place.findings()).toEqual(["UNREADABLE drop.zip"]);
 });
+
+test("members wait in the outbox with their source's priority, for its workers", async () => {
+  const { source, write, scan } = await field({ priority: 7, workerGroup: "nas" });
+  write("a.csv", "1");
+  write("b.csv.gz", gzipSync("2"));
+  await scan();
+  const { rows } = await database.db.query(
+    `select l.rel_path as path, o.priority, o.worker_group as group from cf_outbox o join cf_file_version v on v.id = o.file_version_id
+     join cf_file_location l on l.id = v.location_id where l.source_id = $1 order by 1`,
+    [source.id],
+  );
+  const paths = ["a.csv", "b.csv.gz", "b.csv.gz!/b.csv"];
+  expect(rows).toEqual(paths.map((path) => ({ path, priority: 7, group: "nas" })));
+});

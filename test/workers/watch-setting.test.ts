@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { defaultSettings, findSource, insertSource, updateSource, type WatchMode } from "../../db/source-root.ts";
 import type { Log } from "../../domain/log.ts";
+import type { ScanWish } from "../../workers/request-scan.ts";
 import { watchSources } from "../../workers/watch-sources.ts";
 import { removeTemporaryFolders, temporaryFolder } from "../scout/fixture.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
@@ -26,8 +27,8 @@ test("how a source is watched changes in a running system, and off is off", asyn
   const opened: unknown[] = [];
   const log: Log = { ...quietLog, debug: (message, fields) => void (message === "a folder is watched" && opened.push(fields?.["with"])) };
   const asked: string[] = [];
-  const requestScan = async (_source: string, paths: readonly string[] | null): Promise<void> => void asked.push(...(paths ?? []));
-  const watching = watchSources({ db, log, requestScan });
+  const requestScan = async (_source: unknown, wish: ScanWish): Promise<void> => void (typeof wish === "string" || asked.push(...wish));
+  const watching = watchSources({ db, log, isOurs: () => true, requestScan });
   try {
     await vi.waitFor(() => expect(opened).toEqual(["chokidar"]), patience);
     await set("native");

@@ -13,8 +13,8 @@ import { testWorkflowBundle } from "../support/workflow-bundle.ts";
 const folder = resolve(import.meta.dirname, "../histories");
 const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
 
-test("there are histories of both workflows", () => {
-  for (const type of ["processFileVersion", "scanSource"]) expect(names.some((name) => name.includes(type))).toBe(true);
+test("there are histories of every workflow", () => {
+  for (const type of ["processFileVersion", "scanSource", "requestScan"]) expect(names.some((name) => name.includes(type))).toBe(true);
 });
 
 test.each(names)("%s is replayed with the same decisions", async (name) => {
