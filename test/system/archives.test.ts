@@ -42,7 +42,8 @@ test("people find the members by their paths, and from a row the bytes of the ar
     "nightly.tar.gz in null",
     "nightly.tar.gz!/night.csv in nightly.tar.gz",
   ]);
-  expect(await product.json("files", "--unmatched")).toEqual([]);
+  expect(await product.json("files", "--unmatched", "--list")).toEqual([]);
+  expect(await product.json("files", "--unmatched")).toMatchObject({ files: 0 });
   const [job] = await product.json<readonly { id: string; path: string }[]>("jobs", "list", "--plugin", "finance");
   expect(job!.path).toContain("!/");
 
