@@ -1,14 +1,12 @@
 import type { Queryable } from "../db/pool.ts";
 import { closeCandidates, fetchCandidates, openCandidates, selectCandidates, type Candidate } from "../db/scan-difference.ts";
 import type { Source } from "../db/source-root.ts";
+import type { Turn } from "./lanes.ts";
 
 /** A batch is hashed by one thread and recorded in one transaction; a file larger than its bytes is a batch of its own. */
 const batchFiles = 256;
 const batchBytes = 32 * 1024 * 1024;
 const pageFiles = 1_024;
-
-/** Runs something on the connection when it is free. */
-export type Turn = <T>(work: () => Promise<T>) => Promise<T>;
 
 /** Files to hash, in batches; several may take from it at once. */
 export interface Candidates {

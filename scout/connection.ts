@@ -54,9 +54,9 @@ export async function beginAlone(
   }
 }
 
-/** One transaction on the scan's connection that commits without waiting for the disk: were it lost, the next scan would find the same. */
-export async function notedTogether<T>(connection: Queryable, work: () => Promise<T>): Promise<T> {
-  await connection.query("begin; set local synchronous_commit = off");
+/** One transaction on the scan's connection. */
+export async function inTransaction<T>(connection: Queryable, work: () => Promise<T>, begin = "begin"): Promise<T> {
+  await connection.query(begin);
   try {
     const result = await work();
     await connection.query("commit");
@@ -65,4 +65,9 @@ export async function notedTogether<T>(connection: Queryable, work: () => Promis
     await connection.query("rollback").catch(() => {});
     throw error;
   }
+}
+
+/** One that commits without waiting for the disk: were it lost, the next scan would find the same. */
+export function notedTogether<T>(connection: Queryable, work: () => Promise<T>): Promise<T> {
+  return inTransaction(connection, work, "begin; set local synchronous_commit = off");
 }

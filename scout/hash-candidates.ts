@@ -5,8 +5,9 @@ import { recordVersions } from "../db/file-version.ts";
 import type { Queryable } from "../db/pool.ts";
 import type { Source } from "../db/source-root.ts";
 import { TransientFailure } from "../domain/failure.ts";
-import type { Candidates, Turn } from "./candidates.ts";
+import type { Candidates } from "./candidates.ts";
 import type { HashResult } from "./hash.ts";
+import { inLanes, oneAtATime } from "./lanes.ts";
 import { recordWithCopies, type CopiedFile } from "./record-with-copies.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import type { ScanProgress } from "../domain/scan-progress.ts";
@@ -44,40 +45,30 @@ export async function hashCandidates(request: HashRequest): Promise<HashTotals> 
   const touched = { NEW: 0, CHANGED: 0, REAPPEARED: 0, UNCOPIED: 0 };
   let filesHashed = 0;
   let bytes = 0;
-  const failed = new AbortController();
-  const signal = AbortSignal.any([request.signal, failed.signal]);
 
-  const batches = request.candidates.batches(query);
   // One lane more than threads: while it records, every thread hashes.
-  const lanes = Array.from({ length: threads.size + 1 }, async () => {
-    try {
-      for await (const batch of batches) await hashBatch(batch);
-    } catch (error) {
-      failed.abort(error);
-      throw error;
+  await inLanes(threads.size + 1, request.signal, request.candidates.batches(query), async (batch, signal) => {
+    let left = batch;
+    for (let round = 1; left.length > 0; round += 1) {
+      if (round > roundsMax) throw copiesVanish(store);
+      left = await record(left, await hash(left, signal));
     }
   });
-  const outcomes = await Promise.allSettled(lanes);
-  request.signal.throwIfAborted();
-  if (failed.signal.aborted) throw outcomes.find((outcome) => outcome.status === "rejected")?.reason;
   return { versioned, touched, bytes };
 
-  async function hashBatch(batch: readonly Candidate[], round = 1): Promise<void> {
-    if (round > roundsMax) throw copiesVanish(store);
-    const hashing = threads.hash(
-      batch.map(({ relPath, stat }) => ({ path: `${source.path}/${relPath}`, stat })),
-      signal,
-      store?.folder,
-    );
+  async function hash(batch: readonly Candidate[], signal: AbortSignal): Promise<readonly HashResult[]> {
+    const tasks = batch.map(({ relPath, stat }) => ({ path: `${source.path}/${relPath}`, stat }));
+    const hashing = threads.hash(tasks, signal, store?.folder);
     for (;;) {
       const step = await hashing.next();
-      if (step.done === true) return record(batch, step.value, round);
+      if (step.done === true) return step.value;
       bytes += step.value;
-      onProgress?.({ step: "hash", filesSeen, filesToHash: Math.max(filesToHash, filesHashed), filesHashed, bytesHashed: bytes });
+      tell();
     }
   }
 
-  async function record(batch: readonly Candidate[], results: readonly HashResult[], round: number): Promise<void> {
+  /** Returns the files whose copies were taken away before anything said that they are kept: they are to be hashed again. */
+  async function record(batch: readonly Candidate[], results: readonly HashResult[]): Promise<readonly Candidate[]> {
     const { hashed, changing, unreadable } = sort(batch, results);
     let uncopied: readonly Candidate[] = [];
     await query(async () => {
@@ -102,9 +93,12 @@ export async function hashCandidates(request: HashRequest): Promise<HashTotals> 
       }
     });
     filesHashed += batch.length - uncopied.length;
+    tell();
+    return uncopied;
+  }
+
+  function tell(): void {
     onProgress?.({ step: "hash", filesSeen, filesToHash: Math.max(filesToHash, filesHashed), filesHashed, bytesHashed: bytes });
-    // Their copies were taken away before anything said that they are kept.
-    if (uncopied.length > 0) await hashBatch(uncopied, round + 1);
   }
 }
 
@@ -130,14 +124,4 @@ function sort(batch: readonly Candidate[], results: readonly HashResult[]) {
     else unreadable.push({ relPath: candidate.relPath, kind: "UNREADABLE", message: `can't be read: ${result?.message ?? "no answer"}` });
   }
   return { hashed, changing, unreadable };
-}
-
-/** A connection does one thing at a time; the lanes take turns. */
-export function oneAtATime(): Turn {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const turn = last.then(work, work);
-    last = turn.catch(() => {});
-    return turn;
-  };
 }

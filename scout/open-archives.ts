@@ -8,8 +8,8 @@ import type { ScanProgress } from "../domain/scan-progress.ts";
 import { memberPath, type ArchiveLimits } from "../domain/archive.ts";
 import type { Log } from "../domain/log.ts";
 import type { ListMembersEnd } from "./archive/list-members.ts";
-import type { Turn } from "./candidates.ts";
-import { oneAtATime } from "./hash-candidates.ts";
+import { inTransaction } from "./connection.ts";
+import { inLanes, oneAtATime, type Turn } from "./lanes.ts";
 import type { ScoutThreads } from "./threads.ts";
 
 /**
@@ -49,23 +49,10 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
   const { connection, source, threads } = request;
   const totals = { seen: 0, new: 0, changed: 0, unchanged: 0, reappeared: 0, vanished: 0, bytes: 0 };
   const query = oneAtATime();
-  const failed = new AbortController();
-  const signal = AbortSignal.any([request.signal, failed.signal]);
-  const waiting = listWaiting(connection, source.id, query);
-  const lanes = Array.from({ length: threads.size }, async () => {
-    try {
-      for await (const archive of waiting) await openOne(archive);
-    } catch (error) {
-      failed.abort(error);
-      throw error;
-    }
-  });
-  const outcomes = await Promise.allSettled(lanes);
-  request.signal.throwIfAborted();
-  if (failed.signal.aborted) throw outcomes.find((outcome) => outcome.status === "rejected")?.reason;
+  await inLanes(threads.size, request.signal, listWaiting(connection, source.id, query), openOne);
   return totals;
 
-  async function openOne(archive: WaitingArchive): Promise<void> {
+  async function openOne(archive: WaitingArchive, signal: AbortSignal): Promise<void> {
     const { path: root, include, exclude, archives } = source;
     const { relPath, stat } = archive;
     const globs = { include, exclude, archives };
@@ -117,17 +104,5 @@ async function* listWaiting(connection: Queryable, sourceId: string, query: Turn
     if (afterId === "0") await query(() => prepareMembers(connection));
     yield* page;
     afterId = page.at(-1)!.versionId;
-  }
-}
-
-async function inTransaction<T>(connection: Queryable, work: () => Promise<T>): Promise<T> {
-  await connection.query("begin");
-  try {
-    const result = await work();
-    await connection.query("commit");
-    return result;
-  } catch (error) {
-    await connection.query("rollback").catch(() => {});
-    throw error;
   }
 }

@@ -4,6 +4,7 @@ import type { Queryable } from "../db/pool.ts";
 import { addFindings, clearFindings } from "../db/scan-finding.ts";
 import { copyFailed, insertSnapshots, keepForNewest, keepStore } from "../db/snapshot.ts";
 import { snapshotPath, type SnapshotStore } from "../snapshots/store.ts";
+import { inTransaction } from "./connection.ts";
 
 export interface CopiedFile extends HashedFile {
   /** Why its content could not be copied; undefined where it was. */
@@ -22,8 +23,7 @@ export async function recordWithCopies(
   request: { readonly sourceId: string; readonly store: SnapshotStore; readonly files: readonly CopiedFile[] },
 ): Promise<{ readonly recorded: ReadonlySet<string>; readonly missing: ReadonlySet<string> }> {
   const { sourceId, store } = request;
-  await connection.query("begin");
-  try {
+  return inTransaction(connection, async () => {
     await keepStore(connection, store.id);
     const copied = request.files.filter((file) => file.copyFailure === undefined);
     const missing = new Set(copied.filter(({ hash }) => !existsSync(snapshotPath(store.folder, hash))).map((file) => file.relPath));
@@ -39,12 +39,8 @@ export async function recordWithCopies(
     const recorded = files.length === 0 ? new Set<string>() : await recordVersions(connection, sourceId, files);
     if (kept.length > 0) await keepForNewest(connection, { sourceId, store: store.id, files: kept });
     await settleCopyFindings(connection, sourceId, files);
-    await connection.query("commit");
     return { recorded, missing };
-  } catch (error) {
-    await connection.query("rollback").catch(() => {});
-    throw error;
-  }
+  });
 }
 
 async function settleCopyFindings(connection: Queryable, sourceId: string, files: readonly CopiedFile[]): Promise<void> {
