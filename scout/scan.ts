@@ -1,63 +1,32 @@
-import { pipeline } from "node:stream/promises";
 import { archiveBytesToOpen, markMembersVanished, reopenReturned } from "../db/archive.ts";
-import { formerPaths, noteDepartures, pruneDepartures } from "../db/departure.ts";
-import { countPresent, keepsPresent, markReturned, markVanished } from "../db/file-location.ts";
-import type { Database, Queryable } from "../db/pool.ts";
-import { addSeenFinding, clearSeen, compareSeen, dismissVanished, openSeen, prepareSeen, type Differences } from "../db/scan-difference.ts";
+import { noteDepartures, pruneDepartures } from "../db/departure.ts";
+import { countPresent, markReturned, markVanished } from "../db/file-location.ts";
+import type { Queryable } from "../db/pool.ts";
+import { addSeenFinding, dismissVanished, prepareSeen, type Differences } from "../db/scan-difference.ts";
 import { addFindings, settleFindings } from "../db/scan-finding.ts";
-import { duePaths, noteWaiting } from "../db/scan-pending.ts";
+import { noteWaiting } from "../db/scan-pending.ts";
 import { addUncopied, endBehind } from "../db/snapshot.ts";
 import { completeScan, failScan, pruneScans } from "../db/scan.ts";
 import type { Source } from "../db/source-root.ts";
-import type { ArchiveLimits } from "../domain/archive.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
-import type { Log } from "../domain/log.ts";
-import type { ScanProgress } from "../domain/scan-progress.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
-import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
-import { hashCandidates, type HashTotals } from "./hash-candidates.ts";
-import { hintsMax, tidyHints } from "./hints.ts";
+import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
+import { addMembers, countFiles, type FileCounts } from "./file-counts.ts";
+import { hashCandidates } from "./hash-candidates.ts";
 import { describeLeftOut } from "./left-out.ts";
-import { openArchives, settleSetting, type OpenedTotals } from "./open-archives.ts";
-import type { ScoutThreads } from "./threads.ts";
-import type { WalkEnd } from "./walk.ts";
+import { lookAround, requireWithin, type Looked } from "./look.ts";
+import { openArchives, settleSetting } from "./open-archives.ts";
+import type { ScanRequest } from "./scan-request.ts";
 
-export interface ScanRequest {
-  readonly db: Database;
-  readonly source: Source;
-  /** Paths to look at, with everything below them; none means only what should have settled by now. Null for the whole source. */
-  readonly paths: readonly string[] | null;
-  readonly threads: ScoutThreads;
-  /** Where contents are kept; needed where the source asks for it. */
-  readonly store?: SnapshotStore | undefined;
-  readonly signal: AbortSignal;
-  readonly onProgress?: ((progress: ScanProgress) => void) | undefined;
-  readonly log: Log;
-  /** Gives up with TransientFailure SCAN_TOO_LARGE, before anything is hashed, when there is more to do. */
-  readonly bounds?: { readonly files: number; readonly bytes: number; readonly archiveBytes?: number } | undefined;
-  /** What an archive may come to; as in `domain/archive.ts` unless given. */
-  readonly archiveLimits?: ArchiveLimits | undefined;
-}
+export type { ScanRequest } from "./scan-request.ts";
 
 /**
  * What a scan did. A file that was seen is counted once as new, changed, unchanged or reappeared, or it waits, or it is left out, or it is a
  * finding (can't be read). Members of archives count as files where their archive was opened.
  */
-export interface ScanReport {
+export interface ScanReport extends FileCounts {
   readonly scanId: string;
-  readonly filesSeen: number;
-  /** Recorded for the first time. */
-  readonly filesNew: number;
-  /** Recorded with another version. */
-  readonly filesChanged: number;
-  /** As recorded, or touched without a change of content. */
-  readonly filesUnchanged: number;
-  readonly filesVanished: number;
-  /** Vanished before and there again, whether with their old content or another. */
-  readonly filesReappeared: number;
-  /** Not taken, because the source's limits of size and age leave them out; those on record stay as they are. */
-  readonly filesLeftOut: number;
   /** Files of the whole source that have not settled, also beside the paths that were looked at. */
   readonly filesWaiting: number;
   /** The earliest time at which one of them may settle, by this machine's clock. */
@@ -139,56 +108,6 @@ interface Seen {
   readonly message: string | null;
 }
 
-/** The hints, and what should have settled by now. */
-async function pathsToLookAt({ source, paths, log }: ScanRequest, connection: Queryable): Promise<readonly string[] | null> {
-  if (paths === null) return null;
-  const due = await duePaths(connection, source.id, { settleMs: source.settleMs, nowMs: Date.now() }, hintsMax + 1);
-  return tidyHints([...due, ...paths], source.path, (path) =>
-    log.warn("a hint leads out of its source and was left out", { source: source.name, path }),
-  );
-}
-
-/** Looks at the paths of the request, and at whatever else tells what happened there. */
-async function lookAround(request: ScanRequest, connection: Queryable): Promise<Looked> {
-  let paths = await pathsToLookAt(request, connection);
-  for (let round = 1; ; round += 1) {
-    const looked = await lookAndCompare(request, connection, paths);
-    if (looked.scope === null) return looked;
-    if (await isTooLittle(request, connection, looked)) paths = null;
-    else {
-      const former = round > formerRoundsMax ? [] : await formerPaths(connection, request.source.id, hintsMax);
-      if (former.length === 0) return looked;
-      paths = [...(paths ?? []), ...former];
-    }
-    await clearSeen(connection);
-  }
-}
-
-/** Where a file was, another may be now, whose former path is to be looked at in turn, as with rotated logs. */
-const formerRoundsMax = 5;
-
-/** Whether a part can't tell what happened: it would leave no file present, or the root is empty. */
-async function isTooLittle({ source }: ScanRequest, connection: Queryable, { differences, rootIsEmpty }: Looked): Promise<boolean> {
-  return differences.VANISHED > 0 && (rootIsEmpty || !(await keepsPresent(connection, source.id)));
-}
-
-interface Looked extends WalkEnd {
-  readonly files: number;
-  readonly differences: Differences;
-}
-
-async function lookAndCompare(request: ScanRequest, connection: Queryable, paths: readonly string[] | null): Promise<Looked> {
-  const { source, signal } = request;
-  const { files, ...end } = await look(request, connection, paths);
-  signal.throwIfAborted();
-  request.onProgress?.({ step: "compare", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
-  const { scope } = end;
-  const clock = { settleMs: source.settleMs, nowMs: Date.now() };
-  const differences = await compareSeen(connection, { sourceId: source.id, scope, limits: source, ...clock });
-  requireWithin(request, files, differences.readyBytes);
-  return { ...end, files, differences };
-}
-
 /** Brings to the record what the comparison found, all but contents, and lists the files whose content is to be hashed. */
 async function note(request: ScanRequest, connection: Queryable, { scope, files, differences: found }: Looked): Promise<Seen> {
   const { source } = request;
@@ -224,38 +143,6 @@ function storeFor({ source, store }: ScanRequest): SnapshotStore | null {
   return store;
 }
 
-async function look(
-  request: ScanRequest,
-  connection: Queryable,
-  paths: readonly string[] | null,
-): Promise<WalkEnd & { readonly files: number }> {
-  const { source, threads, signal, onProgress } = request;
-  const { path: root, include, exclude, archives } = source;
-  const walk = threads.walk({ root, include, exclude, archives, paths }, signal);
-  let files = 0;
-  let end: WalkEnd | undefined;
-  await pipeline(async function* () {
-    try {
-      for (let step = await walk.next(); ; step = await walk.next()) {
-        if (step.done === true) return void (end = step.value);
-        files += step.value.files;
-        requireWithin(request, files, 0);
-        onProgress?.({ step: "walk", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
-        yield step.value.lines;
-      }
-    } finally {
-      // Where Postgres fails, the thread must not go on walking.
-      await walk.return({ scope: null, rootIsEmpty: false });
-    }
-  }, openSeen(connection));
-  return { files, ...end! };
-}
-
-function requireWithin({ source, bounds }: ScanRequest, files: number, bytes: number, archiveBytes = 0): void {
-  if (bounds === undefined || (files <= bounds.files && bytes <= bounds.bytes && archiveBytes <= (bounds.archiveBytes ?? 0))) return;
-  throw new TransientFailure({ code: "SCAN_TOO_LARGE", message: `source ${source.name} has more to scan than a short step takes on` });
-}
-
 /** An unmounted share looks like an emptied one. So long as not one file is there, those on record stay present, and it is said. */
 async function refuseEmptiness({ source, log }: ScanRequest, connection: Queryable, onRecord: number): Promise<string> {
   const message =
@@ -281,36 +168,6 @@ async function sayManyVanished({ source, log }: ScanRequest, connection: Queryab
     "where their folder was moved or unmounted, bring it back and scan again: they are present again then";
   log.warn(message, { source: source.name });
   return message;
-}
-
-type FileCounts = Pick<
-  ScanReport,
-  "filesSeen" | "filesNew" | "filesChanged" | "filesUnchanged" | "filesVanished" | "filesReappeared" | "filesLeftOut"
->;
-
-function countFiles({ files, differences: d, membersVanished }: Seen, { versioned, touched }: HashTotals): FileCounts {
-  const filesLeftOut = d.leftOut.reduce((sum, left) => sum + left.files, 0);
-  return {
-    filesSeen: files,
-    filesNew: versioned.NEW,
-    filesChanged: versioned.CHANGED + versioned.UNCOPIED,
-    filesUnchanged: files - d.NEW - d.CHANGED - d.REAPPEARED - d.RETURNED - filesLeftOut + touched.CHANGED - versioned.UNCOPIED,
-    filesVanished: d.VANISHED + membersVanished,
-    filesReappeared: d.RETURNED + versioned.REAPPEARED + touched.REAPPEARED,
-    filesLeftOut,
-  };
-}
-
-function addMembers(counts: FileCounts, members: OpenedTotals | null, dropped: number): FileCounts {
-  return {
-    filesSeen: counts.filesSeen + (members?.seen ?? 0),
-    filesNew: counts.filesNew + (members?.new ?? 0),
-    filesChanged: counts.filesChanged + (members?.changed ?? 0),
-    filesUnchanged: counts.filesUnchanged + (members?.unchanged ?? 0),
-    filesVanished: counts.filesVanished + (members?.vanished ?? 0) + dropped,
-    filesReappeared: counts.filesReappeared + (members?.reappeared ?? 0),
-    filesLeftOut: counts.filesLeftOut,
-  };
 }
 
 function describeDropped(members: number): string {
