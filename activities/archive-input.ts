@@ -1,51 +1,36 @@
 import { mkdir, mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
 import { removeFolder } from "../bridge/scratch.ts";
-import { memberNameOf } from "../domain/archive.ts";
-import { messageOf, TransientFailure } from "../domain/failure.ts";
-import { sameStat, type FileVersion } from "../domain/file-version.ts";
-import { copyMember, type MemberContent } from "../scout/archive/copy-member.ts";
-import { ArchiveRefused } from "../scout/archive/entry.ts";
-import { isGone, readStat } from "../scout/stat.ts";
+import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import { sameStat, type ArchiveOfMember, type FileVersion } from "../domain/file-version.ts";
+import { restoreMember, type ArchiveCopies } from "../archives/restore-member.ts";
+import { readStat } from "../scout/stat.ts";
 import type { JobInput, OpenedInput } from "./input.ts";
 
 /**
  * The bytes of an archive's member in a private file that has the member's name. The archive may have got another version meanwhile: so
- * long as it holds the member with the version's very bytes, which their hash says, they are what the plugin is to read.
+ * long as it, or a copy of it, holds the member with the version's very bytes, which their hash says, they are what the plugin is to read.
  *
- * Throws TransientFailure MEMBER_NOT_READ where the file system fails.
+ * Throws TransientFailure MEMBER_NOT_READ where the file system fails, and TerminalFailure SNAPSHOT_CORRUPT.
  */
 export async function openMember(
   version: FileVersion,
-  archive: NonNullable<FileVersion["archive"]>,
-  { scratchRoot, signal }: { readonly scratchRoot: string; readonly signal: AbortSignal },
+  archive: ArchiveOfMember,
+  { scratchRoot, copies, signal }: { readonly scratchRoot: string; readonly copies: ArchiveCopies | null; readonly signal: AbortSignal },
 ): Promise<OpenedInput> {
   const root = join(scratchRoot, "members");
   await mkdir(root, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(root, `${version.id}-`));
   try {
     const path = join(folder, version.relPath.slice(version.relPath.lastIndexOf("/") + 1));
-    const reason = await copyOut(version, archive.relPath, path, signal);
-    if (reason === null) return { same: true, input: await inputAt(path, root, folder) };
+    const restored = await restoreMember(version, archive, path, { copies, signal });
+    if (restored.from !== null) return { same: true, input: await inputAt(path, root, folder) };
     await removeFolder(folder);
-    return { same: false, reason };
+    return { same: false, reason: restored.reason };
   } catch (error) {
     await removeFolder(folder);
-    throw error;
-  }
-}
-
-/** Why there are no such bytes any more; null where they are at the path now. */
-async function copyOut(version: FileVersion, archivePath: string, path: string, signal: AbortSignal): Promise<string | null> {
-  const name = memberNameOf(archivePath, version.relPath);
-  const wanted = { archivePath: `${version.sourcePath}/${archivePath}`, name, bytesMax: version.stat.sizeBytes };
-  let content: MemberContent | null;
-  try {
-    content = await copyMember(wanted, path, signal);
-  } catch (error) {
     signal.throwIfAborted();
-    if (isGone(error)) return `${archivePath} is no longer there`;
-    if (error instanceof ArchiveRefused) return `${archivePath} no longer holds version ${version.sequence} of ${name}: ${error.message}`;
+    if (error instanceof TerminalFailure) throw error;
     throw new TransientFailure({
       code: "MEMBER_NOT_READ",
       message: `${version.relPath} could not be copied out of its archive: ${messageOf(error)}`,
@@ -53,8 +38,6 @@ async function copyOut(version: FileVersion, archivePath: string, path: string, 
       cause: error,
     });
   }
-  if (content === null) return `${archivePath} no longer holds ${name}`;
-  return content.hash === version.contentHash ? null : `${version.relPath} is no longer what version ${version.sequence} recorded`;
 }
 
 /** Nobody else writes there; the file is compared all the same, for a plugin that no sandbox keeps from writing. */

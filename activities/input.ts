@@ -1,3 +1,5 @@
+import { contentsHolding } from "../db/archive-member.ts";
+import type { Queryable } from "../db/pool.ts";
 import { sameStat, type FileStat, type FileVersion } from "../domain/file-version.ts";
 import { TransientFailure } from "../domain/failure.ts";
 import { openMember } from "./archive-input.ts";
@@ -34,11 +36,14 @@ export type OpenedInput = { readonly same: true; readonly input: JobInput } | Ch
 export async function openInput(
   version: FileVersion,
   signal: AbortSignal,
-  { scratchRoot, snapshots }: { readonly scratchRoot: string; readonly snapshots?: SnapshotInputs },
+  { db, scratchRoot, snapshots }: { readonly db: Queryable; readonly scratchRoot: string; readonly snapshots?: SnapshotInputs },
 ): Promise<OpenedInput> {
   const copy = snapshots === undefined ? null : await openSnapshot(version, snapshots, signal);
   if (copy !== null) return { same: true, input: copy };
-  if (version.archive !== null) return openMember(version, version.archive, { scratchRoot, signal });
+  if (version.archive !== null) {
+    const copies = snapshots === undefined ? null : { store: snapshots.store, contentsHolding: (id: string) => contentsHolding(db, id) };
+    return openMember(version, version.archive, { scratchRoot, copies, signal });
+  }
   const before = await checkInput(version, signal);
   if (!before.same) return before;
   const input: JobInput = {

@@ -8,7 +8,7 @@ import { findFile, type FileRequest } from "./find-file.ts";
 export interface VersionWithJobs extends VersionRow {
   /** Oldest first. */
   readonly jobs: readonly JobRow[];
-  /** Whether there is a copy of its content: in this home's store, in one of another, or none. */
+  /** Whether there is a copy of its content, or of the archive that it was read from: in this home's store, in one of another, or none. */
   readonly copy: "here" | "elsewhere" | null;
 }
 
@@ -26,13 +26,18 @@ export async function listVersions(
   const versions = await versionsOf(db, locationId);
   const jobs = await listJobs(db, { fileVersionIds: versions.map((version) => version.id), limit: jobsMax });
   const here = await findStore(request.stateDir);
-  const hashes = versions.map((version) => version.contentHash);
+  const hashes = versions.flatMap(contentsWith);
   const stores = Map.groupBy(await storesOf(db, hashes), (copy) => copy.contentHash);
   return versions.map((version) => {
-    const copies = stores.get(version.contentHash) ?? [];
+    const copies = contentsWith(version).flatMap((hash) => stores.get(hash) ?? []);
     const copy = copies.some(({ store }) => store === here?.id) ? "here" : copies.length > 0 ? "elsewhere" : null;
     return { ...version, copy, jobs: jobs.filter((job) => job.fileVersionId === version.id).toReversed() };
   });
+}
+
+/** The contents out of which a version can be had again. */
+function contentsWith({ contentHash, archive }: VersionRow): readonly string[] {
+  return archive === null ? [contentHash] : [contentHash, archive.contentHash];
 }
 
 /** What an archive holds or held: each member with its newest version. None for a file. Throws WrongUse as `listVersions` does. */

@@ -1,12 +1,16 @@
 import { existsSync, statSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { mkdtemp, rm } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { contentsHolding } from "../db/archive-member.ts";
+import { loadFileVersion } from "../db/file-version.ts";
 import { versionsByHash, versionsOf, type VersionRow } from "../db/history.ts";
 import type { Queryable } from "../db/pool.ts";
 import { storesOf } from "../db/snapshot.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { corruptCopy } from "../snapshots/content.ts";
-import { inTheWay, saveContent } from "../snapshots/save.ts";
-import { findStore, snapshotPath } from "../snapshots/store.ts";
+import { restoreMember } from "../archives/restore-member.ts";
+import { inTheWay, notWritable, saveContent } from "../snapshots/save.ts";
+import { findStore, snapshotPath, type SnapshotStore } from "../snapshots/store.ts";
 import type { ControlContext } from "./context.ts";
 import { findFile, type FileRequest } from "./find-file.ts";
 
@@ -25,7 +29,7 @@ export interface SavedVersion {
   readonly version: VersionRow;
   /** Absolute. */
   readonly savedTo: string;
-  /** Where the bytes came from: the copy, or a file that still has them. */
+  /** Where the bytes came from: the copy, or a file that still has them; of a member, the archive or a copy of that. */
   readonly from: string;
 }
 
@@ -54,8 +58,32 @@ export async function saveVersion({ db }: ControlContext, request: SaveRequest):
   for (const from of [...new Set(files)].filter((path) => path !== savedTo).slice(0, triedMax)) {
     if ((await save(from)) === "saved") return { version, savedTo, from };
   }
+  const from = version.archive === null ? null : await saveMember(db, version.id, { to: savedTo, store, save, signal: request.signal });
+  if (from !== null) return { version, savedTo, from };
   if (outcome === "other") throw corruptCopy(store!.folder, contentHash);
   throw await notKept(db, version, store?.id);
+}
+
+/** Unpacks it beside the target first. Null where no archive has it. */
+async function saveMember(db: Queryable, versionId: string, { to, store, save, signal }: MemberTarget): Promise<string | null> {
+  const version = (await loadFileVersion(db, versionId))!;
+  const folder = await mkdtemp(join(dirname(to), ".casparian-")).catch((error: unknown) => Promise.reject(notWritable(to, error)));
+  try {
+    const unpacked = join(folder, "member");
+    const copies = store === null ? null : { store, contentsHolding: (id: string) => contentsHolding(db, id) };
+    const { from } = await restoreMember(version, version.archive!, unpacked, { copies, signal: signal ?? new AbortController().signal });
+    return from !== null && (await save(unpacked)) === "saved" ? from : null;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface MemberTarget {
+  /** Absolute. */
+  readonly to: string;
+  readonly store: SnapshotStore | null;
+  readonly save: (from: string) => ReturnType<typeof saveContent>;
+  readonly signal: AbortSignal | undefined;
 }
 
 async function findNumbered(db: Queryable, request: SaveRequest): Promise<VersionRow> {

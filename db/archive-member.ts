@@ -152,3 +152,22 @@ const settleMemberFindings = `
   select $1, rel_path, kind, message, $3 from met
   on conflict (source_id, kind, cf_path_key(rel_path)) do update
   set message = excluded.message, last_seen_at = now(), archive_id = excluded.archive_id`;
+
+/**
+ * The contents of the archive that held a member's version: the one that it was first read from, then the newest ones up to where the
+ * archive held another version; at most ten.
+ */
+export async function contentsHolding(db: Queryable, fileVersionId: string): Promise<readonly string[]> {
+  const { rows } = await db.query<{ hash: string }>(
+    `select held.content_hash as hash
+     from cf_file_version v
+     join cf_file_version first on first.id = v.container_version_id
+     join cf_file_version held on held.location_id = first.location_id and held.sequence >= first.sequence
+     left join cf_file_version next on next.location_id = v.location_id and next.sequence = v.sequence + 1
+     left join cf_file_version ended on ended.id = next.container_version_id
+     where v.id = $1 and (ended.sequence is null or held.sequence < ended.sequence)
+     order by held.id = first.id desc, held.sequence desc limit 10`,
+    [fileVersionId],
+  );
+  return rows.map((row) => row.hash);
+}

@@ -39,9 +39,13 @@ const expired = `
   where not exists (select from staying s where s.file_version_id = k.file_version_id)
   order by file_version_id`;
 
-/** SQL: whether work that has not ended needs the content, whatever source its version is of. */
+/** SQL: whether work that has not ended needs the content, or a member of the archive that it is, whatever source its version is of. */
 const isNeeded = `exists (
-  select from cf_file_version v where v.content_hash = c.content_hash and (
+  select from cf_file_version kept
+  cross join lateral (
+    select kept.id union all select member.id from cf_file_version member where member.container_version_id = kept.id
+  ) v
+  where kept.content_hash = c.content_hash and (
     exists (select from cf_outbox o where o.file_version_id = v.id)
     or exists (select from cf_processing_job j where j.file_version_id = v.id and j.state in ('QUEUED', 'RUNNING', 'HELD'))))`;
 

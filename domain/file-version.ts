@@ -24,8 +24,15 @@ export interface FileVersion {
   readonly contentHash: string;
   readonly stat: FileStat;
   readonly detectedAt: Date;
-  /** Of a member: the archive that it lies in, by its path below the root, and how large that was last; null for a file. */
-  readonly archive: { readonly relPath: string; readonly sizeBytes: number } | null;
+  /** Of a member: the archive that it lies in; null for a file. */
+  readonly archive: ArchiveOfMember | null;
+}
+
+export interface ArchiveOfMember {
+  /** Below the source's root. */
+  readonly relPath: string;
+  /** How large it was last. */
+  readonly sizeBytes: number;
 }
 
 export function sameStat(a: FileStat, b: FileStat): boolean {

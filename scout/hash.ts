@@ -4,8 +4,9 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import { restOfTickMs } from "../domain/clock-resolution.ts";
 import { messageOf, TransientFailure } from "../domain/failure.ts";
 import { sameStat, type FileStat } from "../domain/file-version.ts";
+import { errorCode, isGone } from "../domain/system-error.ts";
 import type { Copies, Copy } from "../snapshots/copies.ts";
-import { errorCode, isGone, toFileStat } from "./stat.ts";
+import { toFileStat } from "./stat.ts";
 
 export interface HashTask {
   /** Absolute. */

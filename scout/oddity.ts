@@ -1,5 +1,5 @@
 import { realpathSync, type BigIntStats } from "node:fs";
-import { errorCode } from "./stat.ts";
+import { errorCode } from "../domain/system-error.ts";
 
 /** Why something that is neither a file nor a folder is not taken. `prefix` is the root's real path with a `/` at its end. */
 export function describeOddity(stats: BigIntStats, path: string, prefix: string): { readonly finding: string; readonly message: string } {

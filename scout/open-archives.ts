@@ -7,7 +7,7 @@ import type { Source } from "../db/source-root.ts";
 import type { ScanProgress } from "../domain/scan-progress.ts";
 import { memberPath, type ArchiveLimits } from "../domain/archive.ts";
 import type { Log } from "../domain/log.ts";
-import type { ListMembersEnd } from "./archive/list-members.ts";
+import type { ListMembersEnd } from "./list-members.ts";
 import { inTransaction } from "./connection.ts";
 import { inLanes, oneAtATime, type Turn } from "./lanes.ts";
 import type { ScoutThreads } from "./threads.ts";

@@ -1,6 +1,7 @@
 import { lstatSync, type BigIntStats } from "node:fs";
 import { lstat } from "node:fs/promises";
 import type { FileStat } from "../domain/file-version.ts";
+import { isGone } from "../domain/system-error.ts";
 
 /** What the file system says of the file itself, links not followed; null where nothing is there. Other failures are the system's own. */
 export async function readStat(path: string): Promise<FileStat | null> {
@@ -29,12 +30,6 @@ export function recordable(timeNs: bigint): bigint {
 
 const timeMaxNs = 2n ** 63n - 1n;
 
-/** Whether a failure of the file system says that nothing is at the path. */
-export function isGone(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === "ENOENT" || code === "ENOTDIR";
-}
-
 /** Whether a folder is at the path, and no link to one. */
 export function isFolder(path: string): boolean {
   try {
@@ -42,8 +37,4 @@ export function isFolder(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-export function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }

@@ -1,6 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { TerminalFailure } from "../domain/failure.ts";
-import { listMembers } from "./archive/list-members.ts";
+import { listMembers } from "./list-members.ts";
 import { createCopies } from "../snapshots/copies.ts";
 import { hashTasks } from "./hash.ts";
 import { chunksAheadMax, type ThreadJob, type ThreadOrder, type ThreadReply } from "./threads.ts";

@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { TerminalFailure } from "../domain/failure.ts";
-import type { ListMembersEnd, ListMembersRequest, MemberChunk } from "./archive/list-members.ts";
+import type { ListMembersEnd, ListMembersRequest, MemberChunk } from "./list-members.ts";
 import type { HashResult, HashTask } from "./hash.ts";
 import type { WalkChunk, WalkEnd, WalkRequest } from "./walk.ts";
 

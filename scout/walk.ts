@@ -4,9 +4,10 @@ import { looksLikeInside } from "../domain/archive.ts";
 import { seenFileLine, seenFindingLine } from "../db/seen-line.ts";
 import { messageOf, TerminalFailure } from "../domain/failure.ts";
 import { selection } from "../domain/selection.ts";
+import { errorCode, isGone } from "../domain/system-error.ts";
 import { anchorHints } from "./anchor.ts";
 import { describeOddity } from "./oddity.ts";
-import { errorCode, isGone, recordable } from "./stat.ts";
+import { recordable } from "./stat.ts";
 
 export interface WalkRequest {
   /** The source's root folder, absolute. */

@@ -41,6 +41,6 @@ export function inTheWay(path: string): WrongUse {
   return new WrongUse(`${path} is there already`, "Choose another name, or overwrite it with --force");
 }
 
-function notWritable(path: string, error: unknown): WrongUse {
+export function notWritable(path: string, error: unknown): WrongUse {
   return new WrongUse(`${path} can't be written: ${messageOf(error)}`, "Choose another place, or make its folder first");
 }

@@ -1,6 +1,7 @@
 import { basename, relative } from "node:path";
 import { watch } from "chokidar";
-import { errorCode, isFolder } from "../stat.ts";
+import { errorCode } from "../../domain/system-error.ts";
+import { isFolder } from "../stat.ts";
 import type { OpenWatch, WatchEvents, WatchTarget } from "./adapter.ts";
 import { isScarcity } from "./scarcity.ts";
 

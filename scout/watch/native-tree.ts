@@ -3,7 +3,8 @@ import { join, relative } from "node:path";
 import type Library from "@parcel/watcher";
 import { messageOf } from "../../domain/failure.ts";
 import { selection, type Selection } from "../../domain/selection.ts";
-import { errorCode, isFolder } from "../stat.ts";
+import { errorCode } from "../../domain/system-error.ts";
+import { isFolder } from "../stat.ts";
 import type { NativeOrder } from "./native-message.ts";
 import type { Outbox } from "./native-outbox.ts";
 

@@ -1,5 +1,5 @@
 import { realpath, stat } from "node:fs/promises";
-import { errorCode } from "../stat.ts";
+import { errorCode } from "../../domain/system-error.ts";
 
 /** A root folder as it is now. */
 export interface Root {

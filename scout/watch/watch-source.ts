@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { WatchMode } from "../../db/source-root.ts";
 import { messageOf } from "../../domain/failure.ts";
 import type { Log } from "../../domain/log.ts";
-import { errorCode } from "../stat.ts";
+import { errorCode } from "../../domain/system-error.ts";
 import type { WatchAdapter } from "./adapter.ts";
 import { watchWithChokidar } from "./chokidar.ts";
 import type { AdapterName } from "./choose.ts";

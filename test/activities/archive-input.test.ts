@@ -1,15 +1,18 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { chmod, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import "../support/quiet-temporal.ts";
 import { findSource } from "../../db/source-root.ts";
 import { scanSource } from "../../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
+import { snapshotPath } from "../../snapshots/store.ts";
 import { tarGzOf, zipFiles } from "../support/archives.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
 import { quietLog } from "../support/quiet-log.ts";
+import { sha256 } from "../support/record.ts";
 import { csv } from "../support/samples.ts";
 
 /** Says which file it was given and what is beside it. */
@@ -48,11 +51,14 @@ function act<A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> {
 
 const drop = (name: string, content: Uint8Array) => writeFile(join(fixture.folder, "in", name), content);
 
-async function scan(): Promise<void> {
+async function scan({ snapshots = false } = {}): Promise<void> {
   const { db } = fixture.database;
-  const source = (await findSource(db, "in"))!;
-  await scanSource({ db, source, paths: null, threads, log: quietLog, signal: new AbortController().signal });
+  const source = { ...(await findSource(db, "in"))!, snapshots };
+  await scanSource({ db, source, paths: null, threads, store: fixture.store, log: quietLog, signal: new AbortController().signal });
 }
+
+/** Where the copy of a file is that is still at its place. */
+const copyOf = async (name: string) => snapshotPath(fixture.store.folder, sha256(await readFile(join(fixture.folder, "in", name))));
 
 /** Plans the newest version at this path and returns its one job. */
 async function plan(relPath: string): Promise<string> {
@@ -126,6 +132,57 @@ test.each<[string, (archive: string) => Promise<void>, string]>([
   expect(fixture.scansRequested).toEqual([archive]);
   const { rows } = await fixture.database.db.query("select error_message from cf_processing_job where id = $1", [jobId]);
   expect(rows).toEqual([{ error_message: expect.stringContaining(reason) }]);
+  expect(await copies()).toEqual([]);
+});
+
+test.each<[string, (content: string) => Uint8Array | Promise<Uint8Array>, string]>([
+  ["kept.zip", (content) => zipFiles({ "a.csv": content }), "kept.zip!/a.csv"],
+  ["kept.tar.gz", (content) => tarGzOf([{ name: "a.csv", content }]), "kept.tar.gz!/a.csv"],
+  ["kept.csv.gz", (content) => gzipSync(content), "kept.csv.gz!/kept.csv"],
+])("where contents are kept, a member is read although %s was replaced or has gone", async (archive, pack, member) => {
+  await drop(archive, await pack(csv(11)));
+  await scan({ snapshots: true });
+  const first = await plan(member);
+  await drop(archive, await pack(csv(12)));
+  await scan({ snapshots: true });
+  const second = await plan(member);
+  await rm(join(fixture.folder, "in", archive));
+  for (const [jobId, rows] of [
+    [first, 11],
+    [second, 12],
+  ] as const) {
+    expect(await run(jobId)).toMatchObject({ outcome: "STAGED" });
+    await act(fixture.activities.commitJob, { jobId, attempt: 1 });
+    expect((await readResults(fixture.output)).filter((result) => result.jobIds.includes(jobId)).map((result) => result.rows)).toEqual([
+      rows,
+    ]);
+  }
+  expect(await copies()).toEqual([]);
+});
+
+test("a copy of any version of the archive that held the member will do, until it held another", async () => {
+  const bytes = { "same.csv": csv(21) };
+  await drop("grown.zip", zipFiles(bytes));
+  await scan({ snapshots: true });
+  const firstCopy = await copyOf("grown.zip");
+  const jobId = await plan("grown.zip!/same.csv");
+  await drop("grown.zip", zipFiles({ ...bytes, "more.csv": csv(1) }));
+  await scan({ snapshots: true });
+  await drop("grown.zip", zipFiles({ "same.csv": csv(22) }));
+  await scan({ snapshots: true });
+  await rm(firstCopy);
+  expect(await run(jobId)).toMatchObject({ outcome: "STAGED" });
+});
+
+test("a damaged copy of an archive gives no bytes", async () => {
+  await drop("damaged.zip", zipFiles({ "a.csv": csv(31) }));
+  await scan({ snapshots: true });
+  const jobId = await plan("damaged.zip!/a.csv");
+  const copy = await copyOf("damaged.zip");
+  await chmod(copy, 0o600);
+  await writeFile(copy, zipFiles({ "a.csv": csv(32) }));
+  await rm(join(fixture.folder, "in", "damaged.zip"));
+  await expect(run(jobId)).rejects.toMatchObject({ type: "SNAPSHOT_CORRUPT", nonRetryable: true });
   expect(await copies()).toEqual([]);
 });
 

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -10,6 +10,7 @@ import { commandOn, failureOf } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
 import { sha256 } from "../support/record.ts";
+import { zipFiles } from "../support/archives.ts";
 
 const { db, url, close } = await testDatabase();
 const home = await mkdtemp(join(tmpdir(), "casparian-snapshots-"));
@@ -26,7 +27,7 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function put(path: string, content: string): Promise<void> {
+async function put(path: string, content: string | Uint8Array): Promise<void> {
   await writeFile(join(home, "inbox", path), content);
   const source = (await findSource(db, "inbox"))!;
   await scanSource({ db, source, paths: null, threads, store, signal: new AbortController().signal, log: quietLog });
@@ -148,6 +149,30 @@ test("prune removes what the settings no longer keep", async () => {
   expect((await casparian("snapshots", "prune")).stdout).toBe("1 copy (5 B) was removed");
   expect((await casparian("snapshots", "prune", "--all", "inbox")).stdout).toMatch(/removed$/);
   expect(await casparian.json("snapshots")).toMatchObject({ here: { contents: 0 } });
+});
+
+test("a member of an archive is given back out of the archive, or out of a copy of that", async () => {
+  const target = join(home, "member.csv");
+  await casparian.json("source", "set", "inbox", "--archives");
+  await put("drop.zip", zipFiles({ "in/a.csv": "first member" }));
+  const save = (sequence: string) => casparian.json("versions", "drop.zip!/in/a.csv", "--save", sequence, target, "--force");
+  expect(await save("1")).toMatchObject({ savedTo: target, from: join(home, "inbox/drop.zip") });
+  expect(await readFile(target, "utf8")).toBe("first member");
+
+  const kept = await readFile(join(home, "inbox/drop.zip"));
+  await put("drop.zip", zipFiles({ "in/a.csv": "second member" }));
+  const copy = snapshotPath(store.folder, sha256(kept));
+  expect(await save("1")).toMatchObject({ from: copy });
+  expect(await readFile(target, "utf8")).toBe("first member");
+  expect(await save("2")).toMatchObject({ from: join(home, "inbox/drop.zip") });
+  expect(await casparian.json("versions", "drop.zip!/in/a.csv")).toMatchObject([{ copy: "here" }, { copy: "here" }]);
+
+  await rm(copy);
+  const lost = await casparian("versions", "drop.zip!/in/a.csv", "--save", "1", target, "--force", "--json");
+  expect(failureOf(lost)).toMatchObject({ code: "CONTENT_NOT_KEPT" });
+  const nowhere = await casparian("versions", "drop.zip!/in/a.csv", "--save", "2", join(home, "missing/a.csv"), "--json");
+  expect(failureOf(nowhere)).toMatchObject({ message: expect.stringContaining("can't be written") as string });
+  expect((await readdir(home)).filter((name) => name.startsWith(".casparian-"))).toEqual([]);
 });
 
 test("copies of another home are named as such", async () => {

@@ -6,7 +6,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { execa } from "execa";
 import { afterAll, describe, expect, test } from "vitest";
 import { archiveLimits, type ArchiveLimits } from "../../domain/archive.ts";
-import { listMembers, type ListedMember, type ListMembersEnd } from "../../scout/archive/list-members.ts";
+import { listMembers, type ListedMember, type ListMembersEnd } from "../../scout/list-members.ts";
 import { readStat } from "../../scout/stat.ts";
 import { tarGzOf, zipOf, type ZipEntry } from "../support/archives.ts";
 import { testTools } from "../support/tools.ts";

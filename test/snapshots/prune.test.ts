@@ -163,6 +163,27 @@ test.each([
   expect(copiesIn(store)).toEqual(contents("newer"));
 });
 
+test("an archive's copy stays while a job on one of its members needs it", async () => {
+  const of = await source({ snapshotCountMax: 1, archives: true });
+  const archive = await version(of, "drop.zip", "packed");
+  const { rows } = await database.db.query<{ id: string }>(
+    `with location as (
+       insert into cf_file_location (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode, container_id)
+       select $1, 'drop.zip!/a.csv', 1, 0, 0, 0, location_id from cf_file_version where id = $2 returning id
+     )
+     insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at, container_version_id)
+     select id, 1, $3, 1, 0, 0, 0, now(), $2 from location returning id`,
+    [of.id, archive, sha256("member")],
+  );
+  await version(of, "drop.zip", "packed anew");
+  await insertOutbox(database.db, [rows[0]!.id], "NEW");
+  expect(await prune()).toMatchObject({ contents: 0, awaited: 1 });
+  expect(copiesIn(store)).toEqual(contents("packed", "packed anew"));
+  await database.db.query("delete from cf_outbox");
+  expect(await prune()).toMatchObject({ contents: 1, awaited: 0 });
+  expect(copiesIn(store)).toEqual(contents("packed anew"));
+});
+
 test("all of a source is taken away when that is asked for, also of a removed one", async () => {
   const removed = await source();
   const other = await source();

@@ -93,7 +93,7 @@ export function fillRecord(db: Database) {
   };
 }
 
-export function sha256(content: string): string {
+export function sha256(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("hex");
 }
 

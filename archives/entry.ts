@@ -1,4 +1,4 @@
-import type { MemberRefusal } from "../../domain/member-name.ts";
+import type { MemberRefusal } from "../domain/member-name.ts";
 
 /** One thing in an archive, in the archive's order. Folders are left out. */
 export interface ArchiveEntry {

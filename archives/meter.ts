@@ -1,4 +1,4 @@
-import type { ArchiveLimits } from "../../domain/archive.ts";
+import type { ArchiveLimits } from "../domain/archive.ts";
 import { ArchiveRefused } from "./entry.ts";
 
 /** Counts what comes out of one archive, and refuses it when a limit is passed. */

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FileHandle } from "node:fs/promises";
 import { crc32, inflateRawSync } from "node:zlib";
 import { fromRandomAccessReaderPromise, getFileNameLowLevel, type Entry, type ZipFile } from "yauzl";
-import { checkMemberName, checkUndecodable, type CheckedName, type MemberRefusal } from "../../domain/member-name.ts";
+import { checkMemberName, checkUndecodable, type CheckedName, type MemberRefusal } from "../domain/member-name.ts";
 import { ArchiveRefused, asRefusal, type ArchiveEntry } from "./entry.ts";
 import type { Meter } from "./meter.ts";
 import { ZipReader } from "./zip-reader.ts";

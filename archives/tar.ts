@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { Readable } from "node:stream";
 import { extract, type Header } from "tar-stream";
-import { checkMemberName, checkUndecodable, type CheckedName, type MemberRefusal } from "../../domain/member-name.ts";
+import { checkMemberName, checkUndecodable, type CheckedName, type MemberRefusal } from "../domain/member-name.ts";
 import { asRefusal, type ArchiveEntry } from "./entry.ts";
 import { gunzip } from "./gzip.ts";
 import type { Meter } from "./meter.ts";

@@ -13,6 +13,15 @@ export interface MemberContent {
   readonly sizeBytes: number;
 }
 
+export interface MemberOfArchive {
+  /** Of the archive, or of a copy of it. */
+  readonly path: string;
+  /** The archive's own name, which says how it is packed. */
+  readonly archiveName: string;
+  readonly name: string;
+  readonly bytesMax: number;
+}
+
 /**
  * Copies the bytes of one member to a new file, which only its owner can read, with their hash. Null where the archive has no such
  * member, or none that can be read. At most `bytesMax` are written: a longer member is refused.
@@ -20,11 +29,11 @@ export interface MemberContent {
  * Throws ArchiveRefused, the file system's failures and the signal's reason; what was written so far is then left to the caller.
  */
 export async function copyMember(
-  { archivePath, name, bytesMax }: { readonly archivePath: string; readonly name: string; readonly bytesMax: number },
+  { path, archiveName, name, bytesMax }: MemberOfArchive,
   destination: string,
   signal: AbortSignal,
 ): Promise<MemberContent | null> {
-  await using archive = await openArchive(archivePath);
+  await using archive = await openArchive(path, { name: archiveName });
   for await (const entry of archive.entries) {
     signal.throwIfAborted();
     if (entry.refusal === null && entry.name === name) return await copy(entry, destination, bytesMax, signal);

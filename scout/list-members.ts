@@ -1,13 +1,14 @@
 import { createHash } from "node:crypto";
 import { lstatSync } from "node:fs";
-import { archiveKindOf, memberPath, type ArchiveLimits } from "../../domain/archive.ts";
-import { messageOf } from "../../domain/failure.ts";
-import { sameStat, type FileStat } from "../../domain/file-version.ts";
-import type { MemberRefusal } from "../../domain/member-name.ts";
-import { describeLimit, outsideLimits, selection, type SelectionGlobs, type SelectionLimits } from "../../domain/selection.ts";
-import { errorCode, isGone, recordable, toFileStat } from "../stat.ts";
-import { ArchiveRefused, type ArchiveEntry } from "./entry.ts";
-import { openArchive } from "./open.ts";
+import { archiveKindOf, memberPath, type ArchiveLimits } from "../domain/archive.ts";
+import { messageOf } from "../domain/failure.ts";
+import { sameStat, type FileStat } from "../domain/file-version.ts";
+import type { MemberRefusal } from "../domain/member-name.ts";
+import { describeLimit, outsideLimits, selection, type SelectionGlobs, type SelectionLimits } from "../domain/selection.ts";
+import { errorCode, isGone } from "../domain/system-error.ts";
+import { recordable, toFileStat } from "./stat.ts";
+import { ArchiveRefused, type ArchiveEntry } from "../archives/entry.ts";
+import { openArchive } from "../archives/open.ts";
 
 export interface ListMembersRequest {
   /** The source's root folder, absolute. */
@@ -55,7 +56,7 @@ export async function* listMembers(request: ListMembersRequest): AsyncGenerator<
   try {
     const before = toFileStat(lstatSync(path, { bigint: true }));
     if (!sameStat(before, request.stat)) return { outcome: "CHANGED", stat: before };
-    await using archive = await openArchive(path, request.limits);
+    await using archive = await openArchive(path, { limits: request.limits });
     const trouble = yield* readAll(archive.entries, request);
     const after = toFileStat(await archive.file.stat({ bigint: true }));
     if (!sameStat(after, request.stat)) return { outcome: "CHANGED", stat: after };
