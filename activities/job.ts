@@ -1,15 +1,16 @@
 import { join } from "node:path";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
-import { markDiscarded, recordCommitted, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
-import { endAttempt, lockJob, setJobState } from "../db/job.ts";
+import { markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { endAttempt, lockJob, setJobState, type JobToRun } from "../db/job.ts";
 import { loadArtifact, loadEnvironment } from "../db/plugin.ts";
-import { transaction, type Database } from "../db/pool.ts";
+import { transaction, type Database, type Queryable } from "../db/pool.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import type { JobError } from "../domain/job-error.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
+import { commitOutputs, isVisible } from "./commit-outputs.ts";
 import { withTemporalFailures } from "./failure.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import type { Pace } from "./pace.ts";
@@ -81,26 +82,22 @@ export function createJobActivities(deps: JobDependencies) {
       );
     },
 
-    /**
-     * Makes visible what an attempt has staged, and ends the job. The sinks' commits come before the record's, so a crash between the
-     * two leaves a result that the next call finds in place and records: sinks' commits may be repeated.
-     */
+    /** Makes visible what an attempt has staged, and ends the job. */
     async commitJob({ jobId, attempt }: { readonly jobId: string; readonly attempt: number }): Promise<{ readonly state: JobState }> {
       return transaction(db, async (tx) => {
         const job = await lockJob(tx, jobId);
         if (job === null) throw new TerminalFailure({ code: "UNKNOWN_JOB", message: `job ${jobId} is not in the record` });
         if (job.state !== "RUNNING" || job.attempt !== attempt) return { state: job.state };
         const entries = await stagedOutputs(tx, jobId, attempt);
-        entries.forEach(refuseUnbalanced);
-        for (const entry of entries) await sinks.forUri(entry.uri).commit(entry);
-        await recordCommitted(tx, jobId, attempt);
-        const rows = entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}`).join(", ") || "no rows";
-        log.info(`${job.relPath} → ${job.pluginName}: ${rows}`, { job: jobId });
+        await commit(tx, job, entries);
         return { state: "COMPLETED" as const };
       });
     },
 
-    /** Ends a job without a result and removes what it staged. A job that has ended already stays as it is. */
+    /**
+     * Ends a job without a result and removes what it staged. A job that has ended already stays as it is, and one whose result is visible
+     * already, because a worker died before it was recorded, is completed.
+     */
     async endJob({
       jobId,
       state,
@@ -113,7 +110,9 @@ export function createJobActivities(deps: JobDependencies) {
       await transaction(db, async (tx) => {
         const job = await lockJob(tx, jobId);
         if (job === null || (job.state !== "QUEUED" && job.state !== "RUNNING")) return;
-        for (const entry of await stagedOutputs(tx, jobId, job.attempt)) await sinks.forUri(entry.uri).discard(entry);
+        const entries = await stagedOutputs(tx, jobId, job.attempt);
+        if (await isVisible(entries, sinks)) return commit(tx, job, entries);
+        for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
         await markDiscarded(tx, jobId, job.attempt);
         if (job.state === "RUNNING") {
           await endAttempt(tx, jobId, job.attempt, { outcome: state, errorCode: error.code, errorMessage: error.message });
@@ -124,6 +123,12 @@ export function createJobActivities(deps: JobDependencies) {
     },
   });
 
+  async function commit(tx: Queryable, job: JobToRun, entries: readonly LedgerEntry[]): Promise<void> {
+    await commitOutputs(tx, job, { entries, sinks });
+    const rows = entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}`).join(", ") || "no rows";
+    log.info(`${job.relPath} → ${job.pluginName}: ${rows}`, { job: job.id });
+  }
+
   async function pythonOf(environmentHash: string, signal: AbortSignal, onProgress: (step: string) => void): Promise<string> {
     const environment = await environmentOf(environmentHash);
     const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter };
@@ -132,14 +137,4 @@ export function createJobActivities(deps: JobDependencies) {
     const { python } = await ensureEnvironment({ ...place, uv: deps.uv, signal, log, onProgress });
     return python;
   }
-}
-
-function refuseUnbalanced(entry: LedgerEntry): void {
-  const { rowsSent, rowsReceived, rowsWritten, rowsReadBack } = entry;
-  if (rowsSent === rowsReceived && rowsReceived === rowsWritten && rowsWritten === rowsReadBack) return;
-  throw new TerminalFailure({
-    code: "LEDGER_UNBALANCED",
-    message: `output ${entry.output}: the plugin sent ${rowsSent} rows, ${rowsReceived} arrived, ${rowsWritten} were written and ${rowsReadBack} are in the target`,
-    hint: "Nothing was committed; retry the job, and report this if it happens again",
-  });
 }

@@ -36,6 +36,8 @@ export function openOutputs(options: {
   readonly topics: TopicConfig;
   readonly sinks: Sinks;
   readonly onProgress: (progress: unknown) => void;
+  /** Throws where the target has a result of the same file already, so that the plugin need not run to its end. */
+  readonly refuseSecond: (output: { readonly uri: string; readonly output: string }) => Promise<void>;
 }): Outputs {
   const { job, version, artifact, topics, sinks, onProgress } = options;
   const open = new Map<string, OpenOutput>();
@@ -52,11 +54,14 @@ export function openOutputs(options: {
       async open(output, schema) {
         if (open.size >= outputsMax) throw tooManyOutputs(artifact.name);
         const topic = topics.get(output) ?? defaultTopic(output);
+        if (topic.mode === "error") await options.refuseSecond({ ...topic, output });
         const writer = await sinks.forUri(topic.uri).open({
           ...topic,
           output,
           jobId: job.id,
           attempt: job.attempt,
+          pluginName: artifact.name,
+          locationId: version.locationId,
           artifactHash: artifact.artifactHash,
           relPath: version.relPath,
           lineage,
@@ -87,6 +92,16 @@ export function openOutputs(options: {
       await Promise.all([...open.values()].map(({ writer }) => writer.abort()));
     },
   };
+}
+
+/** With mode `error` a file has one result in a target. */
+export function resultExists({ uri, output }: { readonly uri: string; readonly output: string }, jobId: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "RESULT_EXISTS",
+    message: `${uri} has a result of output ${output} of this file already, that of job ${jobId}, and the topic's mode is "error"`,
+    hint: `See it with: casparian jobs show ${jobId}. To take its place: casparian topic set PLUGIN ${output} ${uri} --mode replace; then retry the job`,
+    data: { jobId },
+  });
 }
 
 function tooManyOutputs(plugin: string): TerminalFailure {

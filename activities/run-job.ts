@@ -6,9 +6,10 @@ import { saveLog } from "../db/job-log.ts";
 import { markDiscarded, recordStaged, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
 import { transaction } from "../db/pool.ts";
+import { hasResult } from "../db/standing.ts";
 import { topicsOf } from "../db/topic.ts";
 import { openInput, type JobInput } from "./input.ts";
-import { openOutputs, type Outputs } from "./outputs.ts";
+import { openOutputs, resultExists, type Outputs } from "./outputs.ts";
 import type { JobDependencies } from "./job.ts";
 
 /** How a run ended, where it did not throw. */
@@ -90,7 +91,18 @@ async function runPlugin(
   const { db, sinks, pool, signal } = context;
   const artifact = await context.artifactOf(job.pluginId);
   const [python, topics] = await Promise.all([context.pythonOf(artifact.environmentHash), topicsOf(db, artifact.name)]);
-  const outputs = openOutputs({ job, version, artifact, topics, sinks, onProgress: context.heartbeat });
+  const outputs = openOutputs({
+    job,
+    version,
+    artifact,
+    topics,
+    sinks,
+    onProgress: context.heartbeat,
+    async refuseSecond(output) {
+      const other = await hasResult(db, job.id, output);
+      if (other !== null) throw resultExists(output, other);
+    },
+  });
   try {
     const report = await pool.run(
       {

@@ -238,9 +238,12 @@ create table cf_job_output (
   staged jsonb not null,
   target text not null,
   committed_at timestamp with time zone,
+  replaced_at timestamp with time zone,
+  replaced_by bigint,
   constraint cf_job_output_check CHECK (((state <> 'COMMITTED'::text) OR ((committed_at IS NOT NULL) AND (rows_sent = rows_received) AND (rows_received = (rows_written + rows_quarantined)) AND (rows_read_back = rows_written)))),
   constraint cf_job_output_mode_check CHECK ((mode = ANY (ARRAY['append'::text, 'replace'::text, 'overwrite'::text, 'error'::text]))),
   constraint cf_job_output_pkey PRIMARY KEY (job_id, attempt, output_name),
+  constraint cf_job_output_replaced_check CHECK ((((replaced_at IS NULL) = (replaced_by IS NULL)) AND ((replaced_at IS NULL) OR ((state = 'COMMITTED'::text) AND (replaced_at >= committed_at))))),
   constraint cf_job_output_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'COMMITTED'::text, 'DISCARDED'::text])))
 );
 
@@ -478,6 +481,8 @@ alter table cf_job_output add constraint cf_job_output_job_id_attempt_fkey FOREI
 
 alter table cf_job_output add constraint cf_job_output_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
 
+alter table cf_job_output add constraint cf_job_output_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES cf_processing_job(id);
+
 alter table cf_outbox add constraint cf_outbox_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
 alter table cf_plugin_manifest add constraint cf_plugin_manifest_environment_hash_fkey FOREIGN KEY (environment_hash) REFERENCES cf_plugin_environment(hash);
@@ -523,6 +528,8 @@ CREATE INDEX cf_file_version_content ON public.cf_file_version USING btree (cont
 CREATE INDEX cf_file_version_member ON public.cf_file_version USING btree (container_version_id) WHERE (container_version_id IS NOT NULL);
 
 CREATE INDEX cf_file_version_moved_from ON public.cf_file_version USING btree (moved_from_version_id) WHERE (moved_from_version_id IS NOT NULL);
+
+CREATE INDEX cf_job_output_current ON public.cf_job_output USING btree (sink_uri) WHERE ((state = 'COMMITTED'::text) AND (replaced_at IS NULL));
 
 CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
 

@@ -1,5 +1,5 @@
 import { TerminalFailure } from "../domain/failure.ts";
-import { commitStaged } from "./parquet/commit.ts";
+import { commitStaged, isCommitted, type StagedName } from "./parquet/commit.ts";
 import { createEncodePool } from "./parquet/encode-pool.ts";
 import { removeStaging, sweepStaging } from "./parquet/staging.ts";
 import { folderOf } from "./parquet/target.ts";
@@ -30,7 +30,8 @@ const gatheredBytesMax = 64 * MB;
 
 /**
  * Writes each result as one Parquet file into the folder that a `parquet://` URI names. The file grows in the folder's
- * `_casparian_staging`, which readers of folders pass over, and one rename makes it visible.
+ * `_casparian_staging`, which readers of folders pass over, and one rename makes it visible: over the file whose place it takes, which
+ * stays in `_casparian_replaced`.
  */
 export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions): Sink & { close(): Promise<void> } {
   const pool = createEncodePool(threads);
@@ -40,12 +41,6 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
 
   return {
     async open(request) {
-      if (request.mode !== "append")
-        throw new TerminalFailure({
-          code: "SINK_MODE",
-          message: `the output ${request.output} asks for mode "${request.mode}", which parquet:// doesn't support`,
-          hint: `Configure the topic with mode "append", the only one that parquet:// supports`,
-        });
       writers += 1;
       const onEnd = (): void => {
         writers -= 1;
@@ -64,10 +59,16 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
         throw error;
       }
     },
-    async commit(output) {
-      const { name, target, result } = stagedOf(output);
-      await commitStaged({ folder: folderOf(output.uri, baseDir), name, target, result, sizeBytes: output.sizeBytes });
+    async commit(output, replaced = []) {
+      await commitStaged({
+        ...stagedOf(output),
+        folder: folderOf(output.uri, baseDir),
+        sizeBytes: output.sizeBytes,
+        replaced: replaced.map(stagedOf),
+        isAlone: output.mode === "overwrite",
+      });
     },
+    isCommitted: (output) => isCommitted(folderOf(output.uri, baseDir), stagedOf(output)),
     async discard(output) {
       await removeStaging(folderOf(output.uri, baseDir), stagedOf(output).name);
     },
@@ -76,7 +77,7 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
   };
 }
 
-function stagedOf({ staged, output }: StagedOutput): { name: string; target: string; result: string } {
+function stagedOf({ staged, output }: StagedOutput): StagedName {
   const { name, target, result } = staged;
   if (typeof name !== "string" || typeof target !== "string" || typeof result !== "string")
     throw new TerminalFailure({

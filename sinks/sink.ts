@@ -11,15 +11,22 @@ import type { SinkMode } from "../domain/topic.ts";
  *
  * Invariant: `commit` may be called any number of times, at once or one after the other, and has the effect of one.
  * Invariant: `discard` after a `commit` changes nothing; `discard` removes every trace otherwise, and may be repeated.
- * Invariant: rows that a reader finds are those of whole results.
+ * Invariant: rows that a reader finds are those of whole results. Where a result takes the place of others, a reader finds either
+ * those or the new one, never both and never none.
  *
  * Failures: TransientFailure where the target can't be reached; TerminalFailure, in the target's own words, where it refuses.
  */
 export interface Sink {
   /** Throws TerminalFailure for a column that it can't keep exactly, by name, before any row is taken. */
   open(request: OpenRequest): Promise<SinkWriter>;
-  commit(staged: StagedOutput): Promise<void>;
+  /**
+   * Makes the rows visible in the place of those of `replaced`, results that were committed to the same target before: none with mode
+   * `append` and `error`. With `overwrite`, the target holds nothing else afterwards.
+   */
+  commit(staged: StagedOutput, replaced?: readonly StagedOutput[]): Promise<void>;
   discard(staged: StagedOutput): Promise<void>;
+  /** Whether the rows are visible: committed, and not replaced since. */
+  isCommitted(staged: StagedOutput): Promise<boolean>;
   /**
    * Removes from the target of a URI what attempts that were killed have left staged, and returns what was removed. `isAlive` says
    * whether an attempt may still commit what it staged.
@@ -33,6 +40,9 @@ export interface OpenRequest {
   readonly output: string;
   readonly jobId: string;
   readonly attempt: number;
+  readonly pluginName: string;
+  /** The file, whichever of its versions; with mode `replace` there is one result of it for each plugin and output. */
+  readonly locationId: string;
   /** Distinguishes the result of one artifact from another's in the target, hex. */
   readonly artifactHash: string;
   /** The file's path below its source's root; sinks of files use its name. */

@@ -1,41 +1,106 @@
-import { rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { copyFile, link, mkdir, readdir, rename, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { ownerOf } from "./ownership.ts";
+import { areOfOneJob, ownerOf } from "./ownership.ts";
 import { onFiles, systemCode } from "./refusal.ts";
 import { removeEmptyStaging, syncFolders } from "./staging.ts";
-import { stagingFolder } from "./target.ts";
+import { replacedFolder, replacedName, stagingFolder } from "./target.ts";
 
-export interface StagedFile {
-  readonly folder: string;
+/** How a result is called while it is staged, once it is visible, and in what it stands for. */
+export interface StagedName {
   readonly name: string;
   readonly target: string;
   readonly result: string;
+}
+
+export interface StagedFile extends StagedName {
+  readonly folder: string;
   readonly sizeBytes: number;
+  /** Results whose place it takes. */
+  readonly replaced: readonly StagedName[];
+  /** Whether nothing else may be left in the folder. */
+  readonly isAlone: boolean;
 }
 
 /**
  * Makes a staged file visible by one rename. What each crash leaves, and what the next call finds:
  * before the rename the staged file is there, and is renamed; after it the target is there and says that it is this very
  * staging, and only the folder is synced again. Of two calls at once one rename succeeds, the other finds the staged file gone
- * and the target in place. A target of the same result that another attempt left is replaced; any other file is never touched.
+ * and the target in place. A target of the same result that another attempt left is replaced, and so are those that are given; any other
+ * file is never touched.
+ *
+ * The file whose name it takes is linked to `_casparian_replaced` before. Replaced results under other names, from before the topic's mode
+ * was changed, are moved there afterwards: for a moment readers find them beside the new one.
  *
  * Throws TerminalFailure SINK_TARGET_TAKEN, and STAGED_LOST where neither the staged file nor the target is there.
  */
-export function commitStaged({ folder, name, target, result, sizeBytes }: StagedFile): Promise<void> {
+export function commitStaged(file: StagedFile): Promise<void> {
+  const { folder, name, target, result, replaced } = file;
   const from = join(folder, stagingFolder, name);
   const to = join(folder, target);
   return onFiles(`${to} can't be committed`, async () => {
-    if (await isWhole(from, sizeBytes)) {
+    if (await isWhole(from, file.sizeBytes)) {
       const there = await ownerOf(to);
-      if (there === "foreign" || (there !== "nothing" && there.result !== result)) throw taken(to);
+      const yielding = [result, ...replaced.map((other) => other.result)];
+      if (there === "foreign" || (there !== "nothing" && !yielding.includes(there.result))) throw taken(to);
+      if (file.isAlone) await refuseForeign(file);
+      for (const other of replaced) await keepReplaced(folder, other, target);
       await rename(from, to).catch(unlessGone);
     }
     const there = await ownerOf(to);
     if (typeof there === "string" || there.staged !== name) throw lost(from, to);
+    for (const other of replaced) if (other.target !== target) await moveReplaced(folder, other);
     await syncFolders(folder, folder);
     await removeEmptyStaging(folder);
   });
+}
+
+/** Whether the target is this very staging. */
+export function isCommitted(folder: string, staged: StagedName): Promise<boolean> {
+  const path = join(folder, staged.target);
+  return onFiles(`${path} can't be read`, () => isAt(path, staged));
+}
+
+/** A result that is about to lose its name gets another one, unless it has it already. */
+async function keepReplaced(folder: string, other: StagedName, target: string): Promise<void> {
+  const visible = join(folder, other.target);
+  if (other.target !== target || !(await isAt(visible, other))) return;
+  const kept = await replacedPath(folder, other);
+  try {
+    await link(visible, kept);
+  } catch (error) {
+    if (systemCode(error) === "EEXIST") return;
+    // File systems without hard links. A copy that a crash cut short is written again.
+    await copyFile(visible, `${kept}.incomplete`);
+    await rename(`${kept}.incomplete`, kept);
+  }
+  await syncFolders(dirname(kept), folder);
+}
+
+async function moveReplaced(folder: string, other: StagedName): Promise<void> {
+  const visible = join(folder, other.target);
+  if (await isAt(visible, other)) await rename(visible, await replacedPath(folder, other)).catch(unlessGone);
+}
+
+async function replacedPath(folder: string, { name }: StagedName): Promise<string> {
+  await mkdir(join(folder, replacedFolder), { recursive: true });
+  return join(folder, replacedFolder, replacedName(name));
+}
+
+async function isAt(path: string, { name }: StagedName): Promise<boolean> {
+  const there = await ownerOf(path);
+  return typeof there !== "string" && there.staged === name;
+}
+
+/** Only the results that it replaces and other outputs of its job may lie beside a result that is to be alone. */
+async function refuseForeign({ folder, result, replaced }: StagedFile): Promise<void> {
+  const known = new Set(replaced.map((other) => other.target));
+  for (const name of await readdir(folder)) {
+    if (!name.endsWith(".parquet") || known.has(name)) continue;
+    const there = await ownerOf(join(folder, name));
+    if (there === "nothing" || (there !== "foreign" && areOfOneJob(there.result, result))) continue;
+    throw taken(join(folder, name));
+  }
 }
 
 async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
@@ -52,7 +117,7 @@ async function isWhole(path: string, sizeBytes: number): Promise<boolean> {
 function taken(path: string): TerminalFailure {
   return new TerminalFailure({
     code: "SINK_TARGET_TAKEN",
-    message: `${path} is there already and is not an earlier result of this job's file and plugin`,
+    message: `${path} is there already, and is not a result whose place this one may take`,
     hint: "Move that file away, then retry the job",
     data: { path },
   });

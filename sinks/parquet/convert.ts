@@ -1,8 +1,8 @@
 import { TerminalFailure } from "../../domain/failure.ts";
-import { batchLayout, dictionaryOf, endOfStream, headerKind, openMessage } from "./arrow-message.ts";
-import type { BatchLayout } from "./arrow-message.ts";
-import { typeName } from "./arrow-type.ts";
-import type { ArrowField, ArrowType } from "./arrow-type.ts";
+import { batchLayout, dictionaryOf, endOfStream, headerKind, openMessage } from "../../arrow/message.ts";
+import type { BatchLayout } from "../../arrow/message.ts";
+import { typeName } from "../../arrow/type.ts";
+import type { ArrowField, ArrowType } from "../../arrow/type.ts";
 import { isConverted } from "./stored-schema.ts";
 
 /**

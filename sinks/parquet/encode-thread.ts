@@ -1,7 +1,7 @@
 import { parentPort } from "node:worker_threads";
 import { Compression, EnabledStatistics, Encoding, Table, WriterPropertiesBuilder, wasmMemory, writeParquet } from "parquet-wasm/node";
 import { messageOf, TerminalFailure } from "../../domain/failure.ts";
-import type { ArrowField } from "./arrow-type.ts";
+import type { ArrowField } from "../../arrow/type.ts";
 import { convertStream } from "./convert.ts";
 
 /** One part to encode; `stream` holds a whole Arrow IPC stream in its first `bytes` bytes. */

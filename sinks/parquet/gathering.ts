@@ -1,6 +1,6 @@
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { dictionaryOf, endOfStream, openMessage, readingArrow } from "./arrow-message.ts";
+import { dictionaryOf, endOfStream, openMessage, readingArrow } from "../../arrow/message.ts";
 
 /** One Arrow IPC stream that is growing: schema, the dictionaries as they stand, batches. */
 export interface Gathering {

@@ -1,6 +1,6 @@
 import { open } from "node:fs/promises";
 import type { OpenRequest } from "../sink.ts";
-import type { ArrowMetadata } from "./arrow-type.ts";
+import type { ArrowMetadata } from "../../arrow/type.ts";
 import { readSummary } from "./footer.ts";
 import { systemCode } from "./refusal.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
@@ -34,6 +34,15 @@ export const arrowSchemaKey = "ARROW:schema";
 /** Names (version, content, artifact, output); at most one file with this name is visible in a folder. */
 export function resultOf({ lineage, artifactHash, output }: OpenRequest): string {
   return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
+}
+
+/** Whether two results are of one job: they differ in the output at most. */
+export function areOfOneJob(result: string, other: string): boolean {
+  return jobPart(result) === jobPart(other);
+}
+
+function jobPart(result: string): string {
+  return result.split("/").slice(0, 3).join("/");
 }
 
 /** The plugin's metadata without the keys that this sink writes itself; a plugin that reads our files passes them on. */

@@ -1,8 +1,8 @@
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
-import type { ArrowSchema } from "./arrow-schema.ts";
-import { dateUnits, timeUnits, typeName } from "./arrow-type.ts";
-import type { ArrowField, ArrowType } from "./arrow-type.ts";
+import type { ArrowSchema } from "../../arrow/schema.ts";
+import { dateUnits, timeUnits, typeName } from "../../arrow/type.ts";
+import type { ArrowField, ArrowType } from "../../arrow/type.ts";
 
 export interface StoredSchema {
   /** What the encoder is given: units that Parquet has, and no metadata but the field ids, which it writes into its own schema. */

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
 import type { OpenRequest } from "../sink.ts";
@@ -20,6 +20,14 @@ export function folderOf(uri: string, baseDir: string): string {
   return resolve(baseDir, rest);
 }
 
+/** Where results stay whose place another has taken, for `query --as-of`. */
+export const replacedFolder = "_casparian_replaced";
+
+/** The name there of what was staged under this one. */
+export function replacedName(name: string): string {
+  return `${name.slice(0, -stagedSuffix.length)}.parquet.replaced`;
+}
+
 /** A new staging name. Two runs of one attempt never share one, so neither can spoil what the other staged. */
 export function stagedName({ jobId, attempt, output }: Pick<OpenRequest, "jobId" | "attempt" | "output">): string {
   return `${jobId}-${attempt}-${output}-${randomBytes(4).toString("hex")}${stagedSuffix}`;
@@ -36,12 +44,21 @@ export function ownerOfStaged(name: string): { readonly jobId: string; readonly 
  * The name under which a result is seen: `airports.v3.1b4e28ba.9f86d081.parquet` with the file's name, its version, and the
  * first digits of the hashes of its content and of the plugin. The same for the same (version, artifact, output), another
  * for any other; the output's name is in it unless the folder is named after the output.
+ *
+ * What takes the place of another has the same name, because one rename then swaps the two: `airports.f7.1b4e28ba.parquet` with the file's
+ * id and the first digits of the hash of the plugin's name for mode `replace`, `trades.parquet` with the output's for `overwrite`.
  */
 export function targetName(request: OpenRequest, folder: string): string {
+  if (request.mode === "overwrite") return `${request.output}.parquet`;
   const output = basename(folder) === request.output ? [] : [request.output];
+  const named = [stemOf(request.relPath), ...output];
   const { lineage, artifactHash } = request;
+  if (request.mode === "replace") {
+    const plugin = createHash("sha256").update(request.pluginName).digest("hex");
+    return [...named, `f${request.locationId}`, plugin.slice(0, 8), "parquet"].join(".");
+  }
   const hashes = [lineage.sourceHash.slice(0, 8), artifactHash.slice(0, 8)];
-  return [stemOf(request.relPath), ...output, `v${lineage.fileVersionId}`, ...hashes, "parquet"].join(".");
+  return [...named, `v${lineage.fileVersionId}`, ...hashes, "parquet"].join(".");
 }
 
 const stemBytesMax = 100;

@@ -1,8 +1,8 @@
 import { tableFromArrays, tableToIPC } from "apache-arrow";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import type { Lineage } from "../../domain/lineage.ts";
-import { headerKind, openMessage } from "../../sinks/parquet/arrow-message.ts";
-import { scalarIn } from "../../sinks/parquet/flatbuffer.ts";
+import { headerKind, openMessage } from "../../arrow/message.ts";
+import { scalarIn } from "../../arrow/flatbuffer.ts";
 import type { OpenRequest } from "../../sinks/sink.ts";
 
 /** Takes an Arrow IPC stream apart, as the bridge does: the schema, then what follows. */
@@ -36,6 +36,8 @@ export function requestFor(schema: ArrowMessage, changes: Partial<OpenRequest> =
     output: "out",
     jobId: lineage.jobId,
     attempt: 1,
+    pluginName: "trades",
+    locationId: "7",
     artifactHash: "b".repeat(64),
     relPath: "in/trades.csv",
     lineage,

@@ -17,7 +17,7 @@ export interface TargetKind {
   newUri(): string;
   /** What an independent reader of the target finds. */
   read(uri: string): Promise<Found>;
-  /** All that lies in the target and is no committed row. The target itself may have been made, as an empty folder or table. */
+  /** All that lies in the target and is neither a committed row nor a replaced result. The target itself may have been made, as an empty folder or table. */
   traces(uri: string): Promise<readonly string[]>;
   close(): Promise<void>;
 }
@@ -197,7 +197,12 @@ async function writeTo(writer: SinkWriter, stream: Uint8Array): Promise<void> {
   for (const message of messagesOf(stream).messages) await writer.write(message);
 }
 
-async function stageIn(sink: Sink, uri: string, stream: Uint8Array, changes: Parameters<typeof requestFor>[1] = {}): Promise<StagedOutput> {
+export async function stageIn(
+  sink: Sink,
+  uri: string,
+  stream: Uint8Array,
+  changes: Parameters<typeof requestFor>[1] = {},
+): Promise<StagedOutput> {
   const writer = await openFor(sink, uri, changes);
   await writeTo(writer, stream);
   return writer.stage();

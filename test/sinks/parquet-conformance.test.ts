@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { testTools } from "../support/tools.ts";
-import { describeSink, type Found } from "./conformance.ts";
+import { describeModes } from "./conformance-modes.ts";
+import { describeSink, type Found, type TargetKind } from "./conformance.ts";
 
 /** Answers each line, a folder, with what a dataset of it holds. */
 const reader = `
@@ -21,7 +22,7 @@ for line in sys.stdin:
     print(json.dumps(found), flush=True)
 `;
 
-describeSink("parquet", async () => {
+async function openFolders(): Promise<TargetKind> {
   const baseDir = await mkdtemp(join(tmpdir(), "casparian-parquet-"));
   const python = execa(testTools().environmentPython, ["-c", reader], { reject: false, stderr: "inherit" });
   const answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
@@ -36,7 +37,7 @@ describeSink("parquet", async () => {
     },
     async traces(uri) {
       const found = await readdir(folderOf(uri), { recursive: true }).catch(() => []);
-      return found.filter((path) => path.includes("/") || !path.endsWith(".parquet"));
+      return found.filter((path) => !path.startsWith("_casparian_replaced") && (path.includes("/") || !path.endsWith(".parquet")));
     },
     async close() {
       python.stdin.end();
@@ -44,4 +45,7 @@ describeSink("parquet", async () => {
       await rm(baseDir, { recursive: true });
     },
   };
-});
+}
+
+describeSink("parquet", openFolders);
+describeModes("parquet", openFolders);

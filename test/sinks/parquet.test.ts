@@ -5,8 +5,8 @@ import { tableFromArrays, tableToIPC } from "apache-arrow";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createParquetSink } from "../../sinks/parquet.ts";
-import { openMessage } from "../../sinks/parquet/arrow-message.ts";
-import { vectorIn } from "../../sinks/parquet/flatbuffer.ts";
+import { openMessage } from "../../arrow/message.ts";
+import { vectorIn } from "../../arrow/flatbuffer.ts";
 import { createSinks } from "../../sinks/registry.ts";
 import type { OpenRequest, StagedOutput } from "../../sinks/sink.ts";
 import { testTools } from "../support/tools.ts";
@@ -108,11 +108,6 @@ describe("the file's name", () => {
 });
 
 describe("what is refused", () => {
-  test("modes other than append, by name", async () => {
-    for (const mode of ["replace", "overwrite", "error"] as const)
-      await expect(stage(numbers(1), { mode })).rejects.toMatchObject({ code: "SINK_MODE", hint: expect.stringContaining(`"append"`) });
-  });
-
   test("no columns, and names that no reader could tell from others", async () => {
     await expect(stage(tableToIPC(tableFromArrays({}), "stream"))).rejects.toMatchObject({ code: "SINK_COLUMNS" });
     for (const name of ["_cf_job_id", "_CF_Source_Hash"])

@@ -1,4 +1,4 @@
-import { messageOf, TerminalFailure } from "../../domain/failure.ts";
+import { messageOf, TerminalFailure } from "../domain/failure.ts";
 import { rootTable, scalarIn, slotAt, tableIn, vectorIn } from "./flatbuffer.ts";
 import type { FlatTable } from "./flatbuffer.ts";
 
@@ -52,6 +52,7 @@ export function dictionaryOf(header: FlatTable): { readonly id: number; readonly
 
 /** The node lengths and buffer ranges of a record batch, in the order of a walk over its fields, parents first. */
 export interface BatchLayout {
+  readonly rows: number;
   readonly nodes: readonly { readonly rows: number; readonly nulls: number }[];
   readonly buffers: readonly { readonly at: number; readonly bytes: number }[];
   /** How many data buffers each view column has. */
@@ -64,6 +65,7 @@ export function batchLayout(batch: FlatTable): BatchLayout {
   const buffers = pairsIn(batch, 2);
   const counts = vectorIn(batch, 4);
   return {
+    rows: Number(scalarIn(batch, 0, "i64", 0)),
     nodes: nodes.map(([rows, nulls]) => ({ rows, nulls })),
     buffers: buffers.map(([at, bytes]) => ({ at, bytes })),
     variadicCounts: Array.from({ length: counts?.length ?? 0 }, (_, index) => int64At(batch.view, (counts?.at ?? 0) + 8 * index)),

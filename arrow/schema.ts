@@ -1,6 +1,6 @@
-import { TerminalFailure } from "../../domain/failure.ts";
-import type { ArrowDictionary, ArrowField, ArrowMetadata, ArrowType } from "./arrow-type.ts";
-import { encapsulate, messageVersion } from "./arrow-message.ts";
+import { TerminalFailure } from "../domain/failure.ts";
+import type { ArrowDictionary, ArrowField, ArrowMetadata, ArrowType } from "./type.ts";
+import { encapsulate, messageVersion } from "./message.ts";
 import { bytesIn, encodeFlat, scalarIn, tableIn, tablesIn } from "./flatbuffer.ts";
 import type { FlatFields, FlatTable, FlatValue, ScalarKind } from "./flatbuffer.ts";
 

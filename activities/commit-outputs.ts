@@ -1,0 +1,59 @@
+import { recordCommitted, type LedgerEntry } from "../db/job-output.ts";
+import type { JobToRun } from "../db/job.ts";
+import type { Queryable } from "../db/pool.ts";
+import { pendingResults, recordReplaced, standingsOf, type Standing } from "../db/standing.ts";
+import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { Sinks } from "../sinks/registry.ts";
+import { resultExists } from "./outputs.ts";
+
+/**
+ * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it. The sinks' commits come before the
+ * record's, so a crash between the two leaves a result that the next call finds in place and records: sinks' commits may be repeated.
+ *
+ * Throws TerminalFailure LEDGER_UNBALANCED and RESULT_EXISTS, and TransientFailure RESULT_PENDING.
+ */
+export async function commitOutputs(
+  tx: Queryable,
+  job: JobToRun,
+  { entries, sinks }: { readonly entries: readonly LedgerEntry[]; readonly sinks: Sinks },
+): Promise<void> {
+  entries.forEach(refuseUnbalanced);
+  const standings = await standingsOf(tx, job.id, entries);
+  for (const standing of standings) {
+    if (standing.refusedBy !== null) throw resultExists(standing.entry, standing.refusedBy);
+    await refusePending(tx, job, standing, sinks);
+  }
+  for (const { entry, replaces, outdatedBy } of standings) {
+    const sink = sinks.forUri(entry.uri);
+    await (outdatedBy === null ? sink.commit(entry, replaces) : sink.discard(entry));
+  }
+  await recordCommitted(tx, job.id, job.attempt);
+  await recordReplaced(tx, job.id, standings);
+}
+
+/** Whether a worker died after it had made an attempt's result visible, and before the record said so. */
+export async function isVisible(entries: readonly LedgerEntry[], sinks: Sinks): Promise<boolean> {
+  for (const entry of entries) if (await sinks.forUri(entry.uri).isCommitted(entry)) return true;
+  return false;
+}
+
+/** Such a result must be on record before another may take its place: its own job records it as soon as it is tried again. */
+async function refusePending(tx: Queryable, job: JobToRun, { entry }: Standing, sinks: Sinks): Promise<void> {
+  if (entry.mode === "append") return;
+  const pending = await pendingResults(tx, job.id, entry);
+  if (!(await isVisible(pending, sinks))) return;
+  throw new TransientFailure({
+    code: "RESULT_PENDING",
+    message: `another job's result for ${entry.uri} is visible and not yet on record, so the result of job ${job.id} waits for it`,
+  });
+}
+
+function refuseUnbalanced(entry: LedgerEntry): void {
+  const { rowsSent, rowsReceived, rowsWritten, rowsReadBack } = entry;
+  if (rowsSent === rowsReceived && rowsReceived === rowsWritten && rowsWritten === rowsReadBack) return;
+  throw new TerminalFailure({
+    code: "LEDGER_UNBALANCED",
+    message: `output ${entry.output}: the plugin sent ${rowsSent} rows, ${rowsReceived} arrived, ${rowsWritten} were written and ${rowsReadBack} are in the target`,
+    hint: "Nothing was committed; retry the job, and report this if it happens again",
+  });
+}
