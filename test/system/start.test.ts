@@ -1,5 +1,6 @@
-import { appendFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Client, Connection } from "@temporalio/client";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openDatabase, type Database } from "../../db/pool.ts";
@@ -71,6 +72,27 @@ test("Temporal's own command line triggers a scan and finds a file by its path",
     },
     { timeout: 30_000, interval: 500 },
   );
+});
+
+test("workflows run without the services of Temporal's SDK that cost more than they do", async () => {
+  const folder = join(product.home, "unsettled");
+  await mkdir(folder);
+  await writeFile(join(folder, "unsettled.txt"), "still growing");
+  await product.json("source", "add", "unsettled", folder, "--settle", "1h");
+  const { address, namespace } = running.status.temporal;
+  const connection = await Connection.connect({ address });
+  try {
+    const scan = new Client({ connection, namespace }).workflow.getHandle("scan:unsettled");
+    await vi.waitFor(async () => expect(await scan.query("progress")).toMatchObject({ doing: "waiting for files to settle" }), {
+      timeout: 30_000,
+      interval: 200,
+    });
+    // With the SDK's hook on promises it would name the one that the workflow waits for.
+    expect(await scan.query("__stack_trace")).toBe("");
+  } finally {
+    await connection.close();
+  }
+  await product.json("source", "remove", "unsettled");
 });
 
 test("a second start in the same folder says who runs there", async () => {
