@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +5,7 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { execa, type ResultPromise } from "execa";
 import { openDatabase, type Database } from "../db/pool.ts";
+import { readRunFile, type RunFile } from "../services/run-file.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -27,8 +27,8 @@ export async function startBenchSystem(): Promise<BenchSystem> {
   const env = { CASPARIAN_TOOLS_DIR: process.env["CASPARIAN_TOOLS_DIR"] ?? join(root, ".casparian/tools") };
   const run = (args: readonly string[]) => execa(process.execPath, [join(root, "bin/casparian.js"), "--home", home, ...args], { env });
   const system: ResultPromise = run(["start"]);
-  const status = await waitUntilRunning(home, run, system);
-  const db = openDatabase(status.database.url);
+  const running = await waitUntilRunning(home, system);
+  const db = openDatabase(running.database.url);
   return {
     home,
     db,
@@ -41,7 +41,7 @@ export async function startBenchSystem(): Promise<BenchSystem> {
       return stdout.split("\n")[0]!;
     },
     async peakMemory() {
-      const proc = await readFile(`/proc/${status.running.pid}/status`, "utf8");
+      const proc = await readFile(`/proc/${running.pid}/status`, "utf8");
       return Number(/VmHWM:\s+(\d+) kB/.exec(proc)![1]) * 1024;
     },
     async [Symbol.asyncDispose]() {
@@ -53,24 +53,14 @@ export async function startBenchSystem(): Promise<BenchSystem> {
   };
 }
 
-interface Status {
-  readonly database: { readonly url: string };
-  readonly running: { readonly pid: number };
-}
-
-async function waitUntilRunning(home: string, run: (args: readonly string[]) => ResultPromise, system: ResultPromise): Promise<Status> {
+/** Not by asking `status`: as long as nothing runs there, it would hold the folder itself. */
+async function waitUntilRunning(home: string, system: ResultPromise): Promise<RunFile> {
   let failed: unknown;
   system.catch((error: unknown) => (failed = error));
   for (;;) {
     if (failed !== undefined) throw failed;
-    // Until then `status` itself would hold the folder, time and again.
-    if (!existsSync(join(home, ".casparian/run.json"))) {
-      await setTimeout(50);
-      continue;
-    }
-    const { stdout } = await run(["status", "--json"]).catch(() => ({ stdout: "" }));
-    const status =
-      stdout === "" ? null : (JSON.parse(String(stdout)) as { database: Status["database"]; running: Status["running"] | null });
-    if (status?.running != null) return status as Status;
+    const running = await readRunFile(join(home, ".casparian"));
+    if (running !== null) return running;
+    await setTimeout(50);
   }
 }
