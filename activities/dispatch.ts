@@ -1,6 +1,5 @@
-import { WorkflowExecutionAlreadyStartedError, type Client } from "@temporalio/client";
-import { defineSearchAttributeKey, SearchAttributeType, WorkflowIdConflictPolicy } from "@temporalio/common";
-import { NativeConnection } from "@temporalio/worker";
+import type { Client } from "@temporalio/client";
+import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { claimOutbox, releaseOutbox, type OutboxRow } from "../db/outbox.ts";
 import type { Database } from "../db/pool.ts";
 import { messageOf, TransientFailure } from "../domain/failure.ts";
@@ -14,6 +13,7 @@ import {
   taskQueueOf,
   workflowTypes,
 } from "../workflows/names.ts";
+import { startOrSignal } from "./start-or-signal.ts";
 
 /** Versions claimed at once. */
 const passSize = 500;
@@ -50,8 +50,6 @@ export interface DispatcherOptions {
 }
 
 export function createDispatcher({ db, client, log, groups = [] }: DispatcherOptions): Dispatcher {
-  // An eager start hands the first task over with the answer: 50 ms less for each version. Only a worker's own connection can.
-  const eager = client.connection instanceof NativeConnection;
   return {
     async dispatch({ limit = startedMax, signal } = {}) {
       let started = 0;
@@ -117,23 +115,9 @@ export function createDispatcher({ db, client, log, groups = [] }: DispatcherOpt
       // Sources of one priority share the workers evenly: one that drops a million files doesn't hold up the others.
       priority: { priorityKey: priorityKey(row.priority, { belated: row.reason === "BACKFILL" }), fairnessKey: row.sourceName },
     };
-    try {
-      await client.workflow.start(workflowTypes.processFileVersion, {
-        ...options,
-        workflowIdConflictPolicy: row.reason === "NEW" ? WorkflowIdConflictPolicy.USE_EXISTING : WorkflowIdConflictPolicy.FAIL,
-        requestEagerStart: eager,
-      });
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-      // It has planned, perhaps, and must hear that there is more to do; it may end before it hears, and then this starts the next one.
-      const again = {
-        ...options,
-        workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-        signal: signals.replan,
-        signalArgs: [] as [],
-      };
-      await client.workflow.signalWithStart(workflowTypes.processFileVersion, again);
-    }
+    // One that runs has planned, perhaps, and must hear that there is more to do; of what is new it knows.
+    const signal = row.reason === "NEW" ? null : { name: signals.replan, args: [] };
+    await startOrSignal(client, { workflowType: workflowTypes.processFileVersion, options, signal });
   }
 }
 
