@@ -49,6 +49,11 @@ export function incomingFolder(folder: string): string {
   return join(folder, "incoming");
 }
 
+/** Where copies are shown to plugins, under the names of their files; within the store, so that they can be hard links. */
+export function viewsFolder({ folder }: SnapshotStore): string {
+  return join(folder, "views");
+}
+
 function folderOf(stateDir: string): string {
   return join(stateDir, "snapshots");
 }

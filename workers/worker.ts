@@ -8,17 +8,16 @@ import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
 import { createRequestScanActivities } from "../activities/request-scan.ts";
 import { createScanActivities } from "../activities/scan.ts";
-import { createPluginPool } from "../bridge/pool.ts";
 import { createVersionOf } from "../activities/version-of.ts";
+import { createPluginPool } from "../bridge/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
-import { openStore } from "../snapshots/store.ts";
-import { openViews } from "../snapshots/views.ts";
+import { openStore, viewsFolder } from "../snapshots/store.ts";
 import { taskQueueOf } from "../workflows/names.ts";
+import { ownFolder } from "./own-folder.ts";
 import { requestScan } from "./request-scan.ts";
-import { scratchFolder } from "./scratch.ts";
 import type { Services } from "./services.ts";
 
 export interface WorkerOptions {
@@ -96,8 +95,8 @@ async function createActivities({ settings, services, client, sinks, dispatch, l
       pace,
       versionOf,
       environmentRoot,
-      scratchRoot: await scratchFolder(settings.stateDir),
-      snapshots: { store, views: await openViews(store) },
+      scratchRoot: await ownFolder(join(settings.stateDir, "scratch")),
+      snapshots: { store, views: await ownFolder(viewsFolder(store)) },
       uv: tools.uv,
       interpreter: tools.python,
       limits: {

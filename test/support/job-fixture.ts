@@ -13,8 +13,8 @@ import { insertRule } from "../../db/routing-rule.ts";
 import { insertOutbox } from "../../db/outbox.ts";
 import { readStat } from "../../scout/stat.ts";
 import { createSinks, type Sinks } from "../../sinks/registry.ts";
-import { openStore, type SnapshotStore } from "../../snapshots/store.ts";
-import { openViews } from "../../snapshots/views.ts";
+import { openStore, viewsFolder, type SnapshotStore } from "../../snapshots/store.ts";
+import { ownFolder } from "../../workers/own-folder.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { environmentRoot } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
@@ -64,7 +64,7 @@ export async function createJobFixture(): Promise<JobFixture> {
       pace,
       ...place,
       scratchRoot: join(folder, "scratch"),
-      snapshots: { store, views: await openViews(store) },
+      snapshots: { store, views: await ownFolder(viewsFolder(store)) },
       uv: tools.uv,
       limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
       requestScan: async (_source, path) => void scansRequested.push(path),
