@@ -11,6 +11,7 @@ import { readRunFile, writeRunFile } from "../services/run-file.ts";
 import { ensureSearchAttributes } from "../services/search-attributes.ts";
 import type { Tools } from "../services/tools.ts";
 import { createSinks } from "../sinks/registry.ts";
+import { openStore } from "../snapshots/store.ts";
 import { every } from "./every.ts";
 import { keepSnapshots } from "./keep-snapshots.ts";
 import { captureTemporalLog } from "./log.ts";
@@ -152,9 +153,10 @@ async function startParts(
   const sinks = createSinks({ baseDir: settings.home });
   stack.defer(() => sinks.close());
   const sweep = () => sweepStaging({ db, sinks, home: settings.home, log });
+  const store = await openStore(settings.stateDir);
   const { groups } = settings.worker;
   const dispatcher = createDispatcher({ db, client, log, groups });
-  const worker = await startWorker({ settings, services, connection, client, sinks, dispatch: dispatcher.dispatch, log }, stack);
+  const worker = await startWorker({ settings, services, connection, client, sinks, store, dispatch: dispatcher.dispatch, log }, stack);
   const dispatching = every(dispatchIntervalMs, "dispatching", log, () => dispatcher.dispatch());
   stack.defer(() => dispatching.stop());
   const rescuing = every(rescueIntervalMs, "looking after quiet jobs", log, () => rescueJobs(db, client, log));
@@ -165,7 +167,7 @@ async function startParts(
   stack.defer(() => moving.stop());
   const sweeping = every(sweepIntervalMs, "removing what killed attempts left", log, sweep);
   stack.defer(() => sweeping.stop());
-  const keeping = keepSnapshots({ db, stateDir: settings.stateDir, log });
+  const keeping = keepSnapshots({ db, store, log });
   stack.defer(() => keeping.stop());
   if (scout === "all" || (scout === "groups" && groups.length > 0)) {
     const isOurs = ({ workerGroup }: Source) => (workerGroup === null ? scout === "all" : groups.includes(workerGroup));

@@ -14,7 +14,7 @@ import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
 import type { Log } from "../domain/log.ts";
 import type { Sinks } from "../sinks/registry.ts";
-import { openStore, viewsFolder } from "../snapshots/store.ts";
+import { viewsFolder, type SnapshotStore } from "../snapshots/store.ts";
 import { taskQueueOf } from "../workflows/names.ts";
 import { ownFolder } from "./own-folder.ts";
 import { requestScan } from "./request-scan.ts";
@@ -26,6 +26,7 @@ export interface WorkerOptions {
   readonly connection: NativeConnection;
   readonly client: Client;
   readonly sinks: Sinks;
+  readonly store: SnapshotStore;
   readonly dispatch: Dispatcher["dispatch"];
   readonly log: Log;
 }
@@ -75,9 +76,8 @@ async function createWorker(
   });
 }
 
-async function createActivities({ settings, services, client, sinks, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
+async function createActivities({ settings, services, client, sinks, store, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
-  const store = await openStore(settings.stateDir);
   const environmentRoot = join(settings.stateDir, "environments");
   const pace = createPace();
   const versionOf = createVersionOf(db);
