@@ -7,6 +7,7 @@ import { migrate } from "../db/migrate.ts";
 import { openDatabase, type Database } from "../db/pool.ts";
 import { insertSource } from "../db/source-root.ts";
 import { startPostgres } from "../services/postgres.ts";
+import { benchLog } from "./log.ts";
 
 /** An embedded record without Temporal, in a folder of its own: for what the scout does by itself. */
 export interface BenchRecord extends AsyncDisposable {
@@ -29,11 +30,7 @@ export interface ScanRun {
 
 export async function startBenchRecord(): Promise<BenchRecord> {
   const folder = await mkdtemp(join(tmpdir(), "casparian-bench-"));
-  const quiet = (): void => {};
-  const postgres = await startPostgres({
-    stateDir: join(folder, "state"),
-    log: { debug: quiet, info: quiet, warn: console.error, error: console.error },
-  });
+  const postgres = await startPostgres({ stateDir: join(folder, "state"), log: benchLog });
   const db = openDatabase(postgres.url);
   await migrate(db);
   return {
@@ -42,8 +39,8 @@ export async function startBenchRecord(): Promise<BenchRecord> {
     addSource: async (name, path) => void (await insertSource(db, { name, path, settleMs: 0 })),
     async scan(name, rounds = 1) {
       const program = fileURLToPath(new URL("scan-once.ts", import.meta.url));
-      const flags = ["--max-semi-space-size=2"];
-      const { stdout } = await execa(process.execPath, [...flags, program, postgres.url, name, String(rounds)], {
+      // As bin/casparian.js tunes a worker.
+      const { stdout } = await execa(process.execPath, ["--max-semi-space-size=2", program, postgres.url, name, String(rounds)], {
         env: { MALLOC_ARENA_MAX: "2" },
         stderr: "inherit",
       });

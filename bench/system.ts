@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { execa, type ResultPromise } from "execa";
 import { openDatabase, type Database } from "../db/pool.ts";
 import { readRunFile, type RunFile } from "../services/run-file.ts";
+import { peakMemoryOf } from "./peak-memory.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -18,7 +19,7 @@ export interface BenchSystem extends AsyncDisposable {
   /** The Python of the standard environment, for the scripts that we are compared with. */
   readonly python: () => Promise<string>;
   /** Peak resident memory of our Node process so far, bytes. */
-  readonly peakMemory: () => Promise<number>;
+  readonly peakMemory: () => number;
 }
 
 /** Starts the product in a temporary folder; disposing stops it and removes the folder. */
@@ -40,10 +41,7 @@ export async function startBenchSystem(): Promise<BenchSystem> {
       const { stdout } = await execa("find", [join(home, ".casparian/environments"), "-path", "*/bin/python", "-not", "-path", "*/.*tmp*"]);
       return stdout.split("\n")[0]!;
     },
-    async peakMemory() {
-      const proc = await readFile(`/proc/${running.pid}/status`, "utf8");
-      return Number(/VmHWM:\s+(\d+) kB/.exec(proc)![1]) * 1024;
-    },
+    peakMemory: () => peakMemoryOf(running.pid),
     async [Symbol.asyncDispose]() {
       await db.end();
       system.kill("SIGTERM");
