@@ -30,7 +30,7 @@ if (Number.parseInt(process.versions.node, 10) < nodeVersionMin) {
 } else if (runsWorker && process.env.CASPARIAN_TUNED === undefined && process.execve !== undefined) {
   // Becomes the tuned process: the same pid, and no second process beside it.
   const env = { ...process.env, ...tuning.env, CASPARIAN_TUNED: "1" };
-  process.execve(process.execPath, [process.execPath, ...tuning.flags, ...process.argv.slice(1)], env);
+  process.execve(process.execPath, [process.execPath, ...tuning.flags, ...process.execArgv, ...process.argv.slice(1)], env);
 } else {
   delete process.env.CASPARIAN_REEXECUTED;
   delete process.env.CASPARIAN_TUNED;

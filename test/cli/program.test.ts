@@ -44,6 +44,12 @@ test("an older Node hands signals over, and ends as its successor ends", async (
   await vi.waitFor(() => expect(() => process.kill(inner, 0)).toThrow("ESRCH"), 10_000);
 });
 
+test("flags that a person gives to Node hold for a worker, too", async () => {
+  const flag = `--import=data:text/javascript,process.on("exit",()=>console.error("the flag holds"))`;
+  const run = (...args: readonly string[]) => execa(process.execPath, [flag, join(root, "bin/casparian.js"), ...args]);
+  expect(await run("start", "--help")).toMatchObject({ stderr: "the flag holds" });
+});
+
 test("`npx casparian` in a clone runs the clone's own program, without a download", async () => {
   const result = await execa("npx", ["--offline", "casparian", "--version"], { cwd: root, reject: false });
   expect(result).toMatchObject({ exitCode: 0, stdout: "0.1.0" });
