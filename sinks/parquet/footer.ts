@@ -15,10 +15,16 @@ export const chunkField = { fileOffset: 2, metadata: 3 } as const;
 /** Fields of ColumnMetaData. */
 export const columnField = { uncompressedBytes: 6, compressedBytes: 7, dataPage: 9, indexPage: 10, dictionaryPage: 11 } as const;
 
-const columnShape = { 6: {}, 7: {}, 9: {}, 10: {}, 11: {} };
-const rowGroupShape = { 1: { 3: columnShape }, 2: {}, 3: {}, 5: {}, 6: {} };
-/** Of the schema's elements only the number of children. */
-const partShape = { 2: { 5: {} }, 4: rowGroupShape, 7: {} };
+/** Fields of SchemaElement. */
+const elementField = { children: 5 } as const;
+
+const columnShape = Object.fromEntries(Object.values(columnField).map((id) => [id, {}]));
+const rowGroupShape = { [rowGroupField.columns]: { [chunkField.metadata]: columnShape }, [rowGroupField.rows]: {} };
+const partShape = {
+  [fileField.schema]: { [elementField.children]: {} },
+  [fileField.rowGroups]: rowGroupShape,
+  [fileField.columnOrders]: {},
+};
 
 /** What an encoded part says of its schema; the same in every part of one output. */
 export interface PartSchema {
@@ -58,7 +64,10 @@ export interface FooterContent {
 export function encodeFooter(content: FooterContent): Uint8Array {
   const { schema, addedElements } = content;
   const [root, ...columns] = schema.elements;
-  const widened = struct(...(root?.type === "struct" ? root.fields : []), [5, i32(childCount(root) + addedElements.length)]);
+  const widened = struct(...(root?.type === "struct" ? root.fields : []), [
+    elementField.children,
+    i32(childCount(root) + addedElements.length),
+  ]);
   // The only column order that there is: the type's own.
   const typeOrder = struct([1, struct()]);
   const footer = encodeStruct(
@@ -167,7 +176,7 @@ function textOf(value: ThriftValue | undefined): string {
 }
 
 function childCount(root: ThriftValue | undefined): number {
-  return numberOf(fieldOf(root, 5));
+  return numberOf(fieldOf(root, elementField.children));
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
