@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { messageOf } from "../domain/failure.ts";
+import { errorCode } from "../domain/system-error.ts";
 import { incomingFolder, snapshotPath } from "./store.ts";
 
 /**
@@ -184,7 +185,7 @@ export function createCopies(folder: string): Copies {
     try {
       return { path, descriptor: openSync(path, "wx", copyMode) };
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      if (errorCode(error) !== "ENOENT") throw error;
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
       return { path, descriptor: openSync(path, "wx", copyMode) };
     }

@@ -2,6 +2,7 @@ import { lstat } from "node:fs/promises";
 import { storedContents, type StoredContent } from "../db/snapshot.ts";
 import type { Queryable } from "../db/pool.ts";
 import { messageOf } from "../domain/failure.ts";
+import { errorCode } from "../domain/system-error.ts";
 import { readContent } from "./content.ts";
 import { snapshotPath, type SnapshotStore } from "./store.ts";
 
@@ -71,7 +72,7 @@ export async function examineCopy(
     return hash === content.hash ? null : tell("corrupt", "it holds other bytes than were copied");
   } catch (error) {
     if (signal?.aborted === true) throw error;
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return tell("missing", "it is not there");
+    if (errorCode(error) === "ENOENT") return tell("missing", "it is not there");
     return tell("unreadable", `it can't be read: ${messageOf(error)}`);
   }
 }

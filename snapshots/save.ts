@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, constants, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { messageOf, WrongUse } from "../domain/failure.ts";
+import { errorCode } from "../domain/system-error.ts";
 import { readContent } from "./content.ts";
 
 /**
@@ -30,7 +31,7 @@ export async function saveContent(request: {
     if (hash !== request.contentHash) return "other";
     await file.sync();
     if (replace) await rename(written, to);
-    else await link(written, to).catch((error: NodeJS.ErrnoException) => Promise.reject(error.code === "EEXIST" ? inTheWay(to) : error));
+    else await link(written, to).catch((error: unknown) => Promise.reject(errorCode(error) === "EEXIST" ? inTheWay(to) : error));
     return "saved";
   } finally {
     await rm(written, { force: true });

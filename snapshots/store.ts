@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errorCode } from "../domain/system-error.ts";
 
 /**
  * A folder of copies, each under the SHA-256 of its content: `ab/cdef…`, so that equal contents share one. A copy is written under
@@ -21,8 +22,8 @@ export async function openStore(stateDir: string): Promise<SnapshotStore> {
   const written = join(incomingFolder(folder), randomUUID());
   await writeFile(written, `${randomUUID()}\n`, { flush: true });
   // The first one wins, with a file that is whole.
-  await link(written, idFile(folder)).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
+  await link(written, idFile(folder)).catch((error: unknown) => {
+    if (errorCode(error) !== "EEXIST") throw error;
   });
   await rm(written);
   return { folder, id: await readId(folder) };
@@ -34,7 +35,7 @@ export async function findStore(stateDir: string): Promise<SnapshotStore | null>
   try {
     return { folder, id: await readId(folder) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (errorCode(error) === "ENOENT") return null;
     throw error;
   }
 }

@@ -2,6 +2,7 @@ import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Database } from "../db/pool.ts";
 import { alone, unknownContents } from "../db/snapshot.ts";
+import { errorCode } from "../domain/system-error.ts";
 import { incomingFolder, snapshotPath, type SnapshotStore } from "./store.ts";
 
 export interface SweepOptions {
@@ -47,8 +48,8 @@ export async function sweepStore(db: Database, store: SnapshotStore, options: Sw
 }
 
 async function namesIn(folder: string): Promise<readonly string[]> {
-  return readdir(folder).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
+  return readdir(folder).catch((error: unknown) => {
+    if (errorCode(error) === "ENOENT") return [];
     throw error;
   });
 }

@@ -2,6 +2,7 @@ import { mkdir, readdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { removeFolder } from "../bridge/scratch.ts";
+import { errorCode } from "../domain/system-error.ts";
 
 /**
  * A folder below `shared` that is this process's alone, empty at first, and stays for as long as the process lives. Those of processes
@@ -27,6 +28,6 @@ function isRunning(pid: number): boolean {
   try {
     return pid !== process.pid && process.kill(pid, 0);
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM";
+    return errorCode(error) === "EPERM";
   }
 }
