@@ -113,7 +113,7 @@ export function describeSettings(source: Source): readonly (readonly [string, st
 }
 
 /** `every 5 min`, `by cron 0 6 * * *`, `on request`. */
-export function describeSchedule({ everyMs, cron, jitterMs }: Pick<SourceSettings, "everyMs" | "cron" | "jitterMs">): string {
+function describeSchedule({ everyMs, cron, jitterMs }: Pick<SourceSettings, "everyMs" | "cron" | "jitterMs">): string {
   const jitter = jitterMs === 0 ? "" : `, up to ${duration(jitterMs / 1000)} later`;
   if (everyMs !== null) return `every ${duration(everyMs / 1000)}${jitter}`;
   return cron === null ? "on request" : `by cron ${cron}${jitter}`;

@@ -8,7 +8,7 @@ import { withExamples } from "./examples.ts";
 import { count, duration, number, printable, relativeTime } from "./format.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
-import { chosenSettings, describeSchedule, describeSettings, withSettingOptions, type SettingOptions } from "./source-settings.ts";
+import { chosenSettings, describeSettings, withSettingOptions, type SettingOptions } from "./source-settings.ts";
 import { renderTable, type Column } from "./table.ts";
 
 export function createCommand(shell: Shell): Command {
@@ -127,13 +127,13 @@ export const sourceColumns: readonly Column<SourceOverview & ScanOutlook>[] = [
   { title: "NEXT SCAN", value: describeNext, style: ({ state, workers }) => (workers === 0 && state === "ACTIVE" ? "red" : null) },
 ];
 
-/** When the whole folder is looked at next; by the setting where Temporal, which knows, is not asked. */
-function describeNext(
-  source: Pick<SourceOverview, "everyMs" | "cron" | "jitterMs" | "workerGroup"> & ScanOutlook & { state: string },
-): string {
+/** When the whole folder is looked at next, or what keeps it from that. */
+function describeNext(source: Pick<SourceOverview, "everyMs" | "cron" | "workerGroup"> & ScanOutlook & { state: string }): string {
   if (source.state === "PAUSED") return "when resumed";
   if (source.workers === 0) return `no worker${source.workerGroup === null ? "" : ` of group ${source.workerGroup}`}`;
-  if (source.nextScanAt === null) return describeSchedule(source);
+  if (source.everyMs === null && source.cron === null) return "on request";
+  // Temporal starts the scans that are due, and nobody else does.
+  if (source.nextScanAt === null) return source.workers === null ? "once casparian start runs" : "not scheduled yet";
   return new Date(source.nextScanAt).getTime() <= Date.now() ? "now" : relativeTime(source.nextScanAt);
 }
 

@@ -80,6 +80,7 @@ describe("sources", () => {
     );
     expect((await casparian("source", "set", "inbox", "--every", "500ms")).stderr).toContain("more often than each second");
     expect(await set("--every", "5m")).toMatchObject({ source: { everyMs: 300_000, cron: null } });
+    expect((await casparian("source", "show", "inbox")).stdout).toMatch(/scanned +every 5 min\n[^]*next scan +once casparian start runs$/m);
   });
 
   test("of a group of workers need not be on this machine, until they are for every worker", async () => {
