@@ -1,5 +1,6 @@
 import { messageOf } from "../domain/failure.ts";
 import type { ControlContext } from "./context.ts";
+import { countWorkers } from "./count-workers.ts";
 import type { Check, Diagnosis, Host } from "./doctor/diagnosis.ts";
 import { checkSandbox, checkServices, checkTools } from "./doctor/host.ts";
 import { checkJobs } from "./doctor/jobs.ts";
@@ -10,7 +11,6 @@ import { checkSchedules } from "./doctor/schedules.ts";
 import { checkSources } from "./doctor/sources.ts";
 import { checkTopics } from "./doctor/topics.ts";
 import { readStatus } from "./read-status.ts";
-import { countWorkers } from "./scan-sources.ts";
 import { surveyRouting } from "./survey-routing.ts";
 
 export type { Diagnosis, Host, Severity } from "./doctor/diagnosis.ts";

@@ -8,6 +8,7 @@ import { listSources, type Source } from "../db/source-root.ts";
 import { messageOf, ServiceUnreachable, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import type { ScanPace } from "../domain/scan-progress.ts";
 import { priorityKey, scanWorkflowId, signals, taskQueueOf, workflowTypes } from "../workflows/names.ts";
+import { countWorkers, askEachGroup } from "./count-workers.ts";
 import { findSource, noSourceHint } from "./find-source.ts";
 import { cancelOwnScan, followScan, requestMemo } from "./follow-scan.ts";
 import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";
@@ -105,11 +106,10 @@ async function findWorkers(
   client: Client,
   sources: readonly Source[],
 ): Promise<{ readonly reached: readonly Source[]; readonly unreached: readonly Source[] }> {
-  const groups = [...new Set(sources.map((source) => source.workerGroup))];
-  const served = new Map(await Promise.all(groups.map(async (group) => [group, await hasWorker(client, group)] as const)));
+  const served = await askEachGroup(sources, (group) => hasWorker(client, group));
   const reached = sources.filter((source) => served.get(source.workerGroup) === true);
   if (reached.length > 0) return { reached, unreached: sources.filter((source) => !reached.includes(source)) };
-  const [group = null] = groups;
+  const [group = null] = served.keys();
   const flag = group === null ? "" : ` --group ${group}`;
   throw new ServiceUnreachable({
     message: `no worker runs for the task queue ${taskQueueOf(group)} of namespace ${client.options.namespace}`,
@@ -124,20 +124,6 @@ async function hasWorker(client: Client, workerGroup: string | null): Promise<bo
     await setTimeout(200);
   }
   return true;
-}
-
-/** A worker that lives asks again at least once a minute; Temporal lists those of the last five. Milliseconds. */
-const aliveForMs = 75_000;
-
-/** Workers of a group, or any at all, that have asked this Temporal server for work lately. */
-export async function countWorkers(client: Client, workerGroup: string | null = null): Promise<number> {
-  const { pollers } = await client.workflowService.describeTaskQueue({
-    namespace: client.options.namespace,
-    taskQueue: { name: taskQueueOf(workerGroup) },
-    // Workflow tasks; one worker polls for both kinds.
-    taskQueueType: 1,
-  });
-  return (pollers ?? []).filter(({ lastAccessTime }) => Number(lastAccessTime?.seconds ?? 0) * 1000 > Date.now() - aliveForMs).length;
 }
 
 function withTimeout(context: ScanContext, timeoutMs: number | null): ScanContext {

@@ -1,4 +1,4 @@
-import { countWorkers } from "../scan-sources.ts";
+import { countWorkers, askEachGroup } from "../count-workers.ts";
 import { surveySchedules } from "../schedules/survey.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
 
@@ -18,8 +18,9 @@ export async function checkSchedules({ db, temporal, status, fix }: Patient): Pr
       found.push({ subject, severity: "info", message: `mended: ${message}`, hint: null });
     } else found.push({ subject, severity: mend === null ? "error" : "warning", message, hint });
   }
-  for (const source of status.sources) {
-    if (source.state === "PAUSED" || source.workerGroup === null || (await countWorkers(temporal, source.workerGroup)) > 0) continue;
+  const grouped = status.sources.filter((source) => source.state === "ACTIVE" && source.workerGroup !== null);
+  const workersOf = await askEachGroup(grouped, (group) => countWorkers(temporal, group));
+  for (const source of grouped.filter(({ workerGroup }) => workersOf.get(workerGroup) === 0)) {
     found.push({
       subject,
       severity: "error",

@@ -1,6 +1,6 @@
 import type { Client } from "@temporalio/client";
 import { scheduleId } from "../../workflows/names.ts";
-import { countWorkers } from "../scan-sources.ts";
+import { countWorkers, askEachGroup } from "../count-workers.ts";
 
 /** What Temporal knows of a source's scans to come. */
 export interface ScanOutlook {
@@ -22,10 +22,7 @@ export async function withOutlook<T extends Scheduled>(
   temporal: Client | null,
 ): Promise<readonly (T & ScanOutlook)[]> {
   if (temporal === null) return sources.map((source) => ({ ...source, nextScanAt: null, workers: null }));
-  const groups = [...new Set(sources.map((source) => source.workerGroup))];
-  const workers = new Map(
-    await Promise.all(groups.map(async (group) => [group, await countWorkers(temporal, group).catch(() => null)] as const)),
-  );
+  const workers = await askEachGroup(sources, (group) => countWorkers(temporal, group).catch(() => null));
   return Promise.all(
     sources.map(async (source) => ({
       ...source,
