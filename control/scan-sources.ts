@@ -8,7 +8,7 @@ import { listSources, type Source } from "../db/source-root.ts";
 import { messageOf, ServiceUnreachable, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import type { ScanPace } from "../domain/scan-progress.ts";
 import { priorityKey, scanWorkflowId, signals, taskQueueOf, workflowTypes } from "../workflows/names.ts";
-import { countWorkers, askEachGroup } from "./count-workers.ts";
+import { askEachGroup, countWorkers } from "./count-workers.ts";
 import { findSource, noSourceHint } from "./find-source.ts";
 import { cancelOwnScan, followScan, requestMemo } from "./follow-scan.ts";
 import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";

@@ -1,5 +1,6 @@
-import { countWorkers, askEachGroup } from "../count-workers.ts";
-import { surveySchedules } from "../schedules/survey.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
+import { askEachGroup, countWorkers } from "../count-workers.ts";
+import { surveySchedules, type ScheduleTrouble } from "../schedules/survey.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
 
 const subject = "schedules";
@@ -11,13 +12,7 @@ export async function checkSchedules({ db, temporal, status, fix }: Patient): Pr
   }
   const { wished, troubles } = await surveySchedules({ db, temporal });
   const found: Diagnosis[] = [];
-  for (const { message, mend } of troubles) {
-    const hint = mend === null ? "casparian source set NAME --every 5m" : "casparian doctor --fix; a running casparian start mends it, too";
-    if (fix && mend !== null) {
-      await mend();
-      found.push({ subject, severity: "info", message: `mended: ${message}`, hint: null });
-    } else found.push({ subject, severity: mend === null ? "error" : "warning", message, hint });
-  }
+  for (const trouble of troubles) found.push(fix ? await mended(trouble) : told(trouble));
   const grouped = status.sources.filter((source) => source.state === "ACTIVE" && source.workerGroup !== null);
   const workersOf = await askEachGroup(grouped, (group) => countWorkers(temporal, group));
   for (const source of grouped.filter(({ workerGroup }) => workersOf.get(workerGroup) === 0)) {
@@ -32,4 +27,21 @@ export async function checkSchedules({ db, temporal, status, fix }: Patient): Pr
   return [
     { subject, severity: "ok", message: wished === 0 ? "no source is scanned at times" : `${wished} as their sources ask for`, hint: null },
   ];
+}
+
+function told({ message, mend }: ScheduleTrouble): Diagnosis {
+  if (mend === null) return { subject, severity: "error", message, hint: "casparian source set NAME --every 5m" };
+  return { subject, severity: "warning", message, hint: "casparian doctor --fix; a running casparian start mends it, too" };
+}
+
+/** What Temporal refuses is told, and keeps none of the others from being mended. */
+async function mended(trouble: ScheduleTrouble): Promise<Diagnosis> {
+  if (trouble.mend === null) return told(trouble);
+  try {
+    await trouble.mend();
+    return { subject, severity: "info", message: `mended: ${trouble.message}`, hint: null };
+  } catch (error) {
+    if (!(error instanceof TerminalFailure)) throw error;
+    return { subject, severity: "error", message: error.message, hint: error.hint ?? null };
+  }
 }

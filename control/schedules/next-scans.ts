@@ -1,6 +1,6 @@
 import type { Client } from "@temporalio/client";
 import { scheduleId } from "../../workflows/names.ts";
-import { countWorkers, askEachGroup } from "../count-workers.ts";
+import { askEachGroup, countWorkers } from "../count-workers.ts";
 
 /** What Temporal knows of a source's scans to come. */
 export interface ScanOutlook {

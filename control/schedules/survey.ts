@@ -61,11 +61,11 @@ async function listOwn(client: Client): Promise<readonly string[]> {
 }
 
 async function examine(client: Client, wish: ScheduleWish): Promise<ScheduleTrouble | null> {
-  const { source, scheduleId: id, ...options } = wish;
+  const { source, scheduleId: id } = wish;
   const found = await ifThere(client.schedule.getHandle(id).describe());
   const mend = () => inTemporalsWords(source, () => apply(client, wish));
   if (found === null) return { id, message: `source ${source} has no schedule`, mend };
-  const differing = differences({ source, scheduleId: id, ...options }, found);
+  const differing = differences(wish, found);
   return differing.length === 0 ? null : { id, message: `the schedule of source ${source} differs: ${differing.join(", ")}`, mend };
 }
 
@@ -106,13 +106,21 @@ async function inTemporalsWords(source: string, work: () => Promise<void>): Prom
   try {
     await work();
   } catch (error) {
-    const cause = error instanceof Error ? (error.cause as { code?: number; details?: string } | undefined) : undefined;
-    if (cause?.code !== invalidArgument) throw error;
+    const reason = refusalOf(error);
+    if (reason === null) throw error;
     throw new TerminalFailure({
       code: "SCHEDULE_REFUSED",
-      message: `Temporal refuses the schedule of source ${source}: ${cause.details ?? messageOf(error)}`,
+      message: `Temporal refuses the schedule of source ${source}: ${reason}`,
       hint: `casparian source set ${source} --every 5m`,
       cause: error,
     });
   }
+}
+
+/** Temporal's words where it was asked for what it doesn't take; null for any other failure. */
+function refusalOf(error: unknown): string | null {
+  // What the client makes of a refused spec; of any other argument it makes a ServiceError.
+  if (error instanceof TypeError) return error.message;
+  const cause = error instanceof Error ? (error.cause as { code?: number; details?: string } | undefined) : undefined;
+  return cause?.code === invalidArgument ? (cause.details ?? messageOf(error)) : null;
 }

@@ -94,6 +94,9 @@ function sourceAttribute(name: string): SearchAttributePair {
   return { key: { name: searchAttributes.source, type: "KEYWORD" }, value: name };
 }
 
+/** Temporal refuses a longer one. */
+const commentLengthMax = 200;
+
 /** As Temporal names them in a calendar. */
 export const monthNames: readonly Month[] = [
   ...(["JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE"] as const),
@@ -114,7 +117,7 @@ function toSpec(timetable: Timetable, comment: string): ScheduleSpec {
     // One by one, because a range can't go beyond Saturday.
     dayOfWeek: expandRanges("dayOfWeek", fields.dayOfWeek).map((day) => dayNames[day]!),
     ...(fields.year.length === 0 ? {} : { year: numbers("year") }),
-    comment,
+    comment: comment.slice(0, commentLengthMax),
   };
   return { calendars: [calendar], ...(timeZone === null ? {} : { timezone: timeZone }) };
 }

@@ -132,6 +132,8 @@ describe("cron expressions mean what Temporal takes them for", () => {
     ..."0 6 * * 1-5|*/15 8-18/2 1,15 jan-mar MON,7|0 0 * * 7|0 0 * * 5-7|0 0 * * 0-7|5 4 * * * 2027|30 0 12 * * 3 *|@daily".split("|"),
     ..."@weekly|@yearly|@monthly|@hourly|@every 90s/7s|@every 1h30m|@every 2d|CRON_TZ=Europe/Berlin 0 6 * * *|TZ=UTC @daily".split("|"),
     ..."5/20 * * * *|0 0 * * sunday|0 0 * january *|0,0,5 1 * * *|1-5,3-9 * * * *|*/90 * * * *|0 0 * * mon/2|1-10/3 * * * *".split("|"),
+    // Longer than a comment may be in Temporal.
+    `${"0,30,".repeat(50)}15 6 * * *`,
   ];
 
   test.each(expressions)("%s", async (cron) => {
@@ -175,6 +177,33 @@ describe("what Temporal refuses all the same", () => {
     expect(told).toEqual([expect.stringContaining(`source broken can't have a schedule: "nonsense" is not a cron expression`)]);
     expect((await examine()).map(({ severity, message }) => `${severity}: ${message}`)).toEqual([
       expect.stringContaining("error: source broken can't have a schedule"),
+    ]);
+  });
+});
+
+describe("a schedule that only Temporal refuses", () => {
+  const refusal = expect.stringContaining("Temporal refuses the schedule of source broken: interval is not a valid duration") as string;
+
+  beforeEach(async () => {
+    // Some 27,000 years.
+    await set("broken", { everyMs: null, cron: "@every 9999999d" });
+    await set("inbox");
+  });
+
+  test("is told once by a running system, which makes the others", async () => {
+    const told: string[] = [];
+    const following = followSchedules({ db, client: temporal.client, log: { ...quietLog, warn: (message) => void told.push(message) } });
+    await vi.waitFor(async () => expect((await handleOf("inbox").describe()).state.paused).toBe(false), patience);
+    await set("second");
+    await vi.waitFor(async () => expect((await handleOf("second").describe()).state.paused).toBe(false), patience);
+    await following.stop();
+    expect(told).toEqual([refusal]);
+  });
+
+  test("is told by doctor --fix beside what was mended", async () => {
+    expect(await examine(true)).toMatchObject([
+      { severity: "error", message: refusal, hint: "casparian source set broken --every 5m" },
+      { severity: "info", message: "mended: source inbox has no schedule" },
     ]);
   });
 });
