@@ -1,11 +1,11 @@
-import { insertAudit } from "../db/audit.ts";
 import { transaction, type Queryable } from "../db/pool.ts";
-import { activeRules, findSameRule, insertRule, listRules, updateRule, type NewRule, type RuleRow } from "../db/routing-rule.ts";
+import { findSameRule, insertRule, listRules, updateRule, type NewRule, type RuleRow } from "../db/routing-rule.ts";
 import { messageOf, WrongUse } from "../domain/failure.ts";
 import { checkPattern } from "../domain/route.ts";
-import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
+import { backfillRule, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin } from "./find-plugin.ts";
+import { auditRule } from "./find-rule.ts";
 import { findSource } from "./find-source.ts";
 
 export interface AddRuleRequest {
@@ -56,16 +56,11 @@ export async function addRule(
     const stored = await store(tx, request, wanted);
     const added = await findSameRule(tx, wanted);
     if (added === null) throw new WrongUse("the rule was removed by somebody else at this moment", "Add it again");
-    if (stored !== "unchanged") {
-      const { pattern, pluginName: plugin, source, priority, tag, tagged } = added;
-      const detail = { pattern, plugin, source, priority, tag, tagged };
-      await insertAudit(tx, { actor, action: stored === "added" ? "rule.add" : "rule.change", subject: `rule ${added.ruleId}`, detail });
-    }
+    if (stored !== "unchanged") await auditRule(tx, actor, stored === "added" ? "rule.add" : "rule.change", added);
     return { outcome: stored, rule: added };
   });
-  const others = (await activeRules(db)).filter((candidate) => candidate.ruleId !== rule.ruleId);
   // The files are looked at after the rule is there, so that none falls between the two, and nobody waits for a transaction meanwhile.
-  const backlog = await backfill(context, { rules: [...others, rule], rule }, { ...options, insert: request.backfill && !dryRun });
+  const backlog = await backfillRule(context, rule, { ...options, insert: request.backfill && !dryRun });
   const shown = { ...rule, ruleId: rule.ruleId === unborn ? null : rule.ruleId };
   return { outcome, dryRun, rule: shown, backlog, warnings: await warn(db, rule) };
 }

@@ -1,11 +1,12 @@
 import { insertAudit } from "../db/audit.ts";
 import { backlogVersions, countWaiting, jobsHad, offerVersions } from "../db/backlog.ts";
 import { transaction } from "../db/pool.ts";
-import { activeRules, findRule, type ActiveRule } from "../db/routing-rule.ts";
+import { activeRules, type ActiveRule } from "../db/routing-rule.ts";
 import { WrongUse } from "../domain/failure.ts";
 import { createTally, type Backlog, type BacklogScope } from "./backlog-tally.ts";
 import type { ControlContext } from "./context.ts";
 import { findPluginVersion } from "./find-plugin.ts";
+import { findRule } from "./find-rule.ts";
 import { findSource } from "./find-source.ts";
 
 export type { Backlog } from "./backlog-tally.ts";
@@ -64,6 +65,12 @@ export async function backfill({ db, actor }: ControlContext, scope: BacklogScop
   }
 }
 
+/** `backfill` of what one rule takes, which need not be among the active ones: it may be about to come or to be enabled. */
+export async function backfillRule(context: ControlContext, rule: ActiveRule, options: BackfillOptions): Promise<Backlog> {
+  const others = (await activeRules(context.db)).filter((candidate) => candidate.ruleId !== rule.ruleId);
+  return backfill(context, { rules: [...others, rule], rule }, options);
+}
+
 function describeScope({ rule, plugin }: BacklogScope): string {
   if (plugin !== undefined) return plugin;
   return rule === undefined ? "all plugins" : `rule ${rule.ruleId}`;
@@ -87,15 +94,14 @@ export async function backfillNamed(context: ControlContext, request: BackfillRe
   if (request.plugin !== undefined) await findPluginVersion(db, request.plugin);
   const sourceIds = request.source === undefined ? undefined : [(await findSource(db, request.source)).id];
   const rules = await activeRules(db);
-  const rule = request.ruleId === undefined ? undefined : await requireRule(context, request.ruleId, rules);
+  const rule = request.ruleId === undefined ? undefined : await requireActiveRule(context, request.ruleId, rules);
   return backfill(context, { rules, rule, plugin: request.plugin, sourceIds, allVersions: request.allVersions }, options);
 }
 
-async function requireRule({ db }: ControlContext, ruleId: string, rules: readonly ActiveRule[]): Promise<ActiveRule> {
+async function requireActiveRule({ db }: ControlContext, ruleId: string, rules: readonly ActiveRule[]): Promise<ActiveRule> {
   const active = rules.find((rule) => rule.ruleId === ruleId);
   if (active !== undefined) return active;
-  const rule = /^\d{1,18}$/.test(ruleId) ? await findRule(db, ruleId) : null;
-  if (rule === null) throw new WrongUse(`there is no rule ${ruleId}`, "casparian rule list shows the rules with their ids");
+  const rule = await findRule(db, ruleId);
   if (!rule.enabled) throw new WrongUse(`rule ${ruleId} is disabled, so it takes nothing`, `casparian rule enable ${ruleId}`);
   throw new WrongUse(
     `rule ${ruleId} leads to ${rule.pluginName}, of which no version is active`,
