@@ -41,10 +41,7 @@ export function createCommand(shell: Shell): Command {
 
 function describe(backlog: Backlog, { dryRun, running }: { readonly dryRun: boolean; readonly running: boolean }): string {
   const { files, missing, waiting, queued } = backlog;
-  if (dryRun) {
-    const lines = describeBacklogFully(backlog);
-    return lines.map((line) => line.replace("It takes", "The rules take").replace(" with --backfill", "")).join("\n");
-  }
+  if (dryRun) return describeBacklogFully(backlog, "backfill").join("\n");
   if (files === 0) return "No file on record goes there: casparian rule list shows the rules, casparian files --unmatched what they leave";
   if (missing === 0)
     return `Nothing to queue: ${count(files, "file")} on record ${files === 1 ? "goes" : "go"} there, and every one was processed or is queued`;

@@ -35,18 +35,19 @@ export function describeBacklog({ missing, waiting, queued }: Backlog, { running
   ];
 }
 
-/** All of it, for a dry run. */
-export function describeBacklogFully(backlog: Backlog): readonly string[] {
+/** All of it, for a dry run: of one rule, whose files --backfill queues, or of a backfill. */
+export function describeBacklogFully(backlog: Backlog, dryRunOf: "rule" | "backfill"): readonly string[] {
   const { files, examples, plugins, missing, waiting } = backlog;
-  if (files === 0) return ["It takes no file on record"];
+  const takes = dryRunOf === "rule" ? "It takes" : "The rules take";
+  if (files === 0) return [`${takes} no file on record`];
   const such = `${files > examples.length ? ", such as " : ": "}${examples.map((path) => printable(path)).join(", ")}`;
-  const lines = [`It takes ${count(files, "file")} on record (${bytes(backlog.bytes)})${such}`];
+  const lines = [`${takes} ${count(files, "file")} on record (${bytes(backlog.bytes)})${such}`];
   for (const { plugin, version, had, hadOther, missing: lacking } of plugins) {
     const other = hadOther === 0 ? "" : `, ${number(hadOther)} of which another version of it has had`;
     lines.push(`  ${plugin} ${version} has had ${number(had)} of them, and lacks ${number(lacking)}${other}`);
   }
   const open = missing - waiting;
   const already = waiting === 0 ? "" : `; ${number(waiting)} ${waiting === 1 ? "waits" : "wait"} to be planned already`;
-  lines.push(`${number(open)} would be queued with --backfill${already}`);
+  lines.push(`${number(open)} would be queued${dryRunOf === "rule" ? " with --backfill" : ""}${already}`);
   return lines;
 }

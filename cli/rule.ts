@@ -74,7 +74,7 @@ function describeAdded({ outcome, dryRun, rule, backlog, warnings }: AddedRule, 
     : { added: "Added", changed: "Changed", unchanged: "There is already" }[outcome];
   const lines = [`${done} ${rule.ruleId === null ? "a rule" : `rule ${rule.ruleId}`}: ${describeRule(rule)}`];
   lines.push(...warnings.map((warning) => `${warning[0]!.toUpperCase()}${warning.slice(1)}`));
-  lines.push(...(dryRun ? describeBacklogFully(backlog) : describeBacklog(backlog, { running })));
+  lines.push(...(dryRun ? describeBacklogFully(backlog, "rule") : describeBacklog(backlog, { running })));
   return lines.join("\n");
 }
 
@@ -198,7 +198,7 @@ function enableCommand(shell: Shell): Command {
         const enabled = await enableRule(session, request, backlogOptions(shell));
         shell.terminal.show({ ...enabled, change: "enable" }, () => {
           const { rule, dryRun, backlog } = enabled;
-          const told = dryRun ? describeBacklogFully(backlog) : describeBacklog(backlog, { running: session.running !== null });
+          const told = dryRun ? describeBacklogFully(backlog, "rule") : describeBacklog(backlog, { running: session.running !== null });
           return [`${dryRun ? "Would enable" : "Enabled"} rule ${ruleId}: ${describeRule(rule)}`, ...told].join("\n");
         });
       });
