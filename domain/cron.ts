@@ -19,8 +19,9 @@ export type Timetable =
 
 export type CronField = keyof typeof limits;
 
-const monthNames = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
-const dayNames = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
+/** Also known by their first three letters. */
+const monthNames = "january february march april may june july august september october november december".split(" ");
+const dayNames = "sunday monday tuesday wednesday thursday friday saturday".split(" ");
 
 /** Each field with its bounds as in a cron expression, where 7 is Sunday, too. */
 const limits = {
@@ -101,20 +102,9 @@ function parseRange(field: CronField, text: string, wrong: (why: string) => Wron
 function numberOf(field: CronField, text: string | undefined): number | null {
   const { from, to, names } = limits[field];
   if (text === undefined) return null;
-  const name = names.findIndex((known) => /^[a-z]{3,}$/i.test(text) && isNameOf(known, text.toLowerCase()));
+  const name = names.findIndex((known) => [known, known.slice(0, 3)].includes(text.toLowerCase()));
   const number = name >= 0 ? name + from : /^\d{1,4}$/.test(text) ? Number(text) : NaN;
   return number >= from && number <= to ? number : null;
-}
-
-const wholeNames: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ..."january february march april may june july august september october november december".split(" "),
-    ..."sunday monday tuesday wednesday thursday friday saturday".split(" "),
-  ].map((name) => [name.slice(0, 3), name]),
-);
-
-function isNameOf(short: string, text: string): boolean {
-  return text === short || text === wholeNames[short];
 }
 
 function parseInterval(text: string, wrong: (why: string) => WrongUse): Timetable {
