@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
-import { isName, nameHint } from "../domain/name.ts";
+import { requireName } from "../domain/name.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
@@ -97,8 +97,7 @@ function concurrency(typed: string | undefined): number | undefined {
 }
 
 function workerGroups(names: readonly string[]): readonly string[] {
-  const wrong = names.find((name) => !isName(name));
-  if (wrong !== undefined) throw new WrongUse(`"${wrong}" can't be the name of a group of workers`, nameHint);
+  for (const name of names) requireName(name, "a group of workers");
   return [...new Set(names)];
 }
 

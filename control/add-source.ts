@@ -1,5 +1,4 @@
-import { realpathSync, statSync } from "node:fs";
-import { constants } from "node:fs";
+import { constants, realpathSync, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -7,7 +6,7 @@ import { insertAudit } from "../db/audit.ts";
 import { transaction } from "../db/pool.ts";
 import { defaultSettings, insertSource, listSources, settingNames, updateSource, type SourceSettings } from "../db/source-root.ts";
 import { messageOf, WrongUse } from "../domain/failure.ts";
-import { isName, nameHint } from "../domain/name.ts";
+import { requireName } from "../domain/name.ts";
 import { checkPattern } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
 import { findSource, type Source } from "./find-source.ts";
@@ -35,7 +34,7 @@ export interface AddedSource {
  * Throws WrongUse for what is no folder that can be read, for a name that is no name, and for one that another folder has.
  */
 export async function addSource({ db, actor }: ControlContext, request: AddSourceRequest): Promise<AddedSource> {
-  checkName(request.name);
+  requireName(request.name, "a source");
   const chosen = request.settings ?? {};
   checkSettings(chosen);
   return transaction(db, async (tx) => {
@@ -77,7 +76,7 @@ function settingsOf(from: SourceSettings): SourceSettings {
 
 function checkSettings({ include = [], exclude = [], workerGroup }: Partial<SourceSettings>): void {
   for (const pattern of [...include, ...exclude]) checkGlob(pattern);
-  if (workerGroup !== undefined && workerGroup !== null) checkName(workerGroup, "a group of workers");
+  if (workerGroup !== undefined && workerGroup !== null) requireName(workerGroup, "a group of workers");
 }
 
 function checkTogether({ everyMs, cron, sizeBytesMin, sizeBytesMax }: SourceSettings): void {
@@ -89,10 +88,6 @@ function checkTogether({ everyMs, cron, sizeBytesMin, sizeBytesMax }: SourceSett
   if (sizeBytesMax !== null && sizeBytesMax < sizeBytesMin) {
     throw new WrongUse(`no file is at least ${sizeBytesMin} and at most ${sizeBytesMax} bytes large`, "Change --min-size or --max-size");
   }
-}
-
-function checkName(name: string, what = "a source"): void {
-  if (!isName(name)) throw new WrongUse(`"${name}" can't be the name of ${what}`, nameHint);
 }
 
 /** Throws for a folder that this machine's workers are to read and can't; returns what to warn of where others are to. */

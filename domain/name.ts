@@ -1,6 +1,7 @@
-/** Whether the text can name a source or a group of workers: it becomes part of Temporal's ids. */
-export function isName(text: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(text);
-}
+import { WrongUse } from "./failure.ts";
 
-export const nameHint = "Use letters, digits, _, - and ., 63 at most, with a letter or digit first";
+/** Throws WrongUse for what can't name a source or a group of workers: it becomes part of Temporal's ids. */
+export function requireName(text: string, what: "a source" | "a group of workers"): void {
+  if (/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/.test(text)) return;
+  throw new WrongUse(`"${text}" can't be the name of ${what}`, "Use letters, digits, _, - and ., 63 at most, with a letter or digit first");
+}
