@@ -6,6 +6,7 @@ import type { Queryable } from "../db/pool.ts";
 import type { Source } from "../db/source-root.ts";
 import { TransientFailure } from "../domain/failure.ts";
 import type { Candidates } from "./candidates.ts";
+import { chunksOf } from "./chunks.ts";
 import type { HashResult } from "./hash.ts";
 import { inLanes, oneAtATime } from "./lanes.ts";
 import { recordWithCopies, type CopiedFile } from "./record-with-copies.ts";
@@ -58,13 +59,12 @@ export async function hashCandidates(request: HashRequest): Promise<HashTotals> 
 
   async function hash(batch: readonly Candidate[], signal: AbortSignal): Promise<readonly HashResult[]> {
     const tasks = batch.map(({ relPath, stat }) => ({ path: `${source.path}/${relPath}`, stat }));
-    const hashing = threads.hash(tasks, signal, store?.folder);
-    for (;;) {
-      const step = await hashing.next();
-      if (step.done === true) return step.value;
-      bytes += step.value;
+    let results: readonly HashResult[] = [];
+    for await (const read of chunksOf(threads.hash(tasks, signal, store?.folder), (end) => (results = end))) {
+      bytes += read;
       tell();
     }
+    return results;
   }
 
   /** Returns the files whose copies were taken away before anything said that they are kept: they are to be hashed again. */

@@ -5,6 +5,7 @@ import type { Queryable } from "../db/pool.ts";
 import { clearSeen, compareSeen, openSeen, type Differences } from "../db/scan-difference.ts";
 import { duePaths } from "../db/scan-pending.ts";
 import { TransientFailure } from "../domain/failure.ts";
+import { chunksOf } from "./chunks.ts";
 import { hintsMax, tidyHints } from "./hints.ts";
 import type { ScanRequest } from "./scan-request.ts";
 import type { WalkEnd } from "./walk.ts";
@@ -71,17 +72,11 @@ async function look(
   let files = 0;
   let end: WalkEnd | undefined;
   await pipeline(async function* () {
-    try {
-      for (let step = await walk.next(); ; step = await walk.next()) {
-        if (step.done === true) return void (end = step.value);
-        files += step.value.files;
-        requireWithin(request, files, 0);
-        onProgress?.({ step: "walk", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
-        yield step.value.lines;
-      }
-    } finally {
-      // Where Postgres fails, the thread must not go on walking.
-      await walk.return({ scope: null, rootIsEmpty: false });
+    for await (const chunk of chunksOf(walk, (walked) => (end = walked))) {
+      files += chunk.files;
+      requireWithin(request, files, 0);
+      onProgress?.({ step: "walk", filesSeen: files, filesToHash: 0, filesHashed: 0, bytesHashed: 0 });
+      yield chunk.lines;
     }
   }, openSeen(connection));
   return { files, ...end! };

@@ -7,9 +7,10 @@ import type { Source } from "../db/source-root.ts";
 import type { ScanProgress } from "../domain/scan-progress.ts";
 import { memberPath, type ArchiveLimits } from "../domain/archive.ts";
 import type { Log } from "../domain/log.ts";
-import type { ListMembersEnd } from "./list-members.ts";
+import { chunksOf } from "./chunks.ts";
 import { inTransaction } from "./connection.ts";
 import { inLanes, oneAtATime, type Turn } from "./lanes.ts";
+import type { ListMembersEnd } from "./list-members.ts";
 import type { ScoutThreads } from "./threads.ts";
 
 /**
@@ -59,12 +60,11 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
     const { sizeBytesMin, sizeBytesMax, ageMsMax } = source;
     const fileLimits = { sizeBytesMin, sizeBytesMax, ageMsMax };
     const listing = threads.members({ root, relPath, stat, globs, fileLimits, limits: request.archiveLimits }, signal);
-    for (;;) {
-      const step = await listing.next();
-      if (step.done === true) return query(() => end(archive, step.value));
-      const members = step.value.members.map(({ name, ...member }) => ({ relPath: memberPath(relPath, name), ...member }));
+    let result: ListMembersEnd | undefined;
+    for await (const chunk of chunksOf(listing, (listed) => (result = listed))) {
+      const members = chunk.members.map(({ name, ...member }) => ({ relPath: memberPath(relPath, name), ...member }));
       if (members.length > 0) await query(() => gatherMembers(connection, archive.versionId, members));
-      totals.bytes += step.value.bytes;
+      totals.bytes += chunk.bytes;
       request.onProgress?.({
         step: "archives",
         filesSeen: request.filesSeen,
@@ -73,6 +73,7 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
         bytesHashed: totals.bytes,
       });
     }
+    await query(() => end(archive, result!));
   }
 
   async function end(archive: WaitingArchive, result: ListMembersEnd): Promise<void> {

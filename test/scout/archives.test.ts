@@ -1,5 +1,5 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -256,6 +256,26 @@ describe("an archive is opened once for each version", () => {
     expect(resumed.opened).toEqual(["drop.zip"]);
     expect(await members(place)).toHaveLength(1_200);
     expect(await outbox(place)).toHaveLength(1_201);
+  });
+
+  test("a scan that loses the database in the midst of an archive leaves its thread to others", async () => {
+    const only = createScoutThreads(1);
+    const place = await field();
+    // Large enough to wait for its place.
+    place.write("large.zip", zipOf([{ name: "a.bin", content: randomBytes(5_000_000) }]));
+    const losing: ScoutThreads = {
+      ...only,
+      async *members(request, signal) {
+        await database.db.query(
+          `select pg_terminate_backend(pid) from pg_locks
+           where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
+        );
+        return yield* only.members(request, signal);
+      },
+    };
+    await expect(place.scan(null, { threads: losing })).rejects.toThrow();
+    expect(await place.scan(null, { threads: only })).toMatchObject({ filesSeen: 2, filesNew: 1 });
+    await only.close();
   });
 });
 
