@@ -1,4 +1,5 @@
 import type { WaitingArchive } from "./archive.ts";
+import { enqueueNew } from "./outbox.ts";
 import type { Queryable } from "./pool.ts";
 
 /**
@@ -130,8 +131,7 @@ const takeMembers = `
     where newest.content_hash is distinct from t.content_hash
     returning id, location_id
   ), outbox as (
-    insert into cf_outbox (file_version_id, reason, priority, worker_group)
-    select v.id, 'NEW', s.priority, coalesce(s.worker_group, '') from version v join cf_source_root s on s.id = $1
+    ${enqueueNew}
   )
   select count(*)::int as seen,
     (count(*) filter (where t.was is null))::int as new,

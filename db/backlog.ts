@@ -1,3 +1,4 @@
+import { enqueue, versionsOnRecord } from "./outbox.ts";
 import type { Queryable } from "./pool.ts";
 
 /** A version on record that may be offered to plugins again. */
@@ -72,10 +73,7 @@ export async function countWaiting(db: Queryable, versionIds: readonly string[])
  */
 export async function offerVersions(tx: Queryable, versionIds: readonly string[]): Promise<number> {
   const { rowCount } = await tx.query(
-    `insert into cf_outbox as o (file_version_id, reason, priority, worker_group)
-     select v.id, 'BACKFILL', s.priority, coalesce(s.worker_group, '')
-     from cf_file_version v join cf_file_location l on l.id = v.location_id join cf_source_root s on s.id = l.source_id
-     where v.id = any ($1::bigint[])
+    `${enqueue("BACKFILL", versionsOnRecord)}
      on conflict (file_version_id) do update set reason = excluded.reason, started_at = null where o.reason = 'RETRY'`,
     [versionIds],
   );

@@ -3,6 +3,7 @@ import type { FileStat, FileVersion } from "../domain/file-version.ts";
 import { waitAgain } from "./archive.ts";
 import { movedFromDeparted } from "./departure.ts";
 import { fromStatRow, toStatArrays, type StatRow } from "./file-stat.ts";
+import { enqueueNew } from "./outbox.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
 interface VersionRow extends StatRow, Omit<FileVersion, "stat"> {}
@@ -85,8 +86,7 @@ export async function recordVersions(db: Queryable, sourceId: string, files: rea
          join cf_departure back on back.location_id = l.id and back.content_hash = h.content_hash
        ) gone where p.location_id = gone.location_id
      ), outbox as (
-       insert into cf_outbox (file_version_id, reason, priority, worker_group)
-       select v.id, 'NEW', s.priority, coalesce(s.worker_group, '') from version v join cf_source_root s on s.id = $1
+       ${enqueueNew}
      ), archive as (
        insert into cf_archive (file_version_id)
        select coalesce(v.id, newest.id) from location l

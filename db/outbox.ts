@@ -21,17 +21,27 @@ export interface OutboxRow {
 /** A workflow that was started plans within a second or so; a row that is still there after this long is started again. Seconds. */
 const lostAfterSeconds = 60;
 
+/** SQL: puts versions `v` into the outbox `o`, in the order and for the workers of their sources `s`. Both are in `versions`. */
+export function enqueue(reason: OutboxReason, versions: string): string {
+  return `insert into cf_outbox as o (file_version_id, reason, priority, worker_group)
+     select v.id, '${reason}', s.priority, coalesce(s.worker_group, '') from ${versions}`;
+}
+
+/** SQL: versions $1 for `enqueue`. */
+export const versionsOnRecord = `cf_file_version v join cf_file_location l on l.id = v.location_id join cf_source_root s on s.id = l.source_id
+     where v.id = any ($1::bigint[])`;
+
+/** SQL: puts the versions that the same statement inserts, `version`, all of source $1, into the outbox. */
+export const enqueueNew = enqueue("NEW", "version v join cf_source_root s on s.id = $1");
+
 /** Puts versions into the outbox, also those that are in it already: they are dispatched again. */
 export async function insertOutbox(db: Queryable, fileVersionIds: readonly string[], reason: OutboxReason): Promise<void> {
   await db.query(
-    `insert into cf_outbox as o (file_version_id, reason, priority, worker_group)
-     select v.id, $2, s.priority, coalesce(s.worker_group, '')
-     from cf_file_version v join cf_file_location l on l.id = v.location_id join cf_source_root s on s.id = l.source_id
-     where v.id = any ($1::bigint[])
+    `${enqueue(reason, versionsOnRecord)}
      on conflict (file_version_id) do update
      set started_at = null, requested_at = now(), priority = excluded.priority, worker_group = excluded.worker_group,
        reason = case when o.reason = 'RETRY' then excluded.reason else o.reason end`,
-    [fileVersionIds, reason],
+    [fileVersionIds],
   );
 }
 
