@@ -63,48 +63,35 @@ export async function hasRetention(db: Queryable): Promise<boolean> {
  * versions.
  */
 export async function releaseExpired(db: Queryable, store: string, limit: number): Promise<number> {
-  const { rows } = await db.query<{ content_hash: string }>(
-    `delete from cf_snapshot_version k using (${expired} limit $2) e
-     where k.file_version_id = e.file_version_id and k.store = $1 returning k.content_hash`,
-    [store, limit],
-  );
-  await release(
-    db,
-    store,
-    rows.map((row) => row.content_hash),
-  );
-  return rows.length;
+  return endKeeping(db, `${expired} limit $2`, [store, limit]);
 }
 
 /** Ends the keeping of everything that sources of this name keep, also removed ones; at most `limit` versions. Returns how many. */
 export async function releaseSource(db: Queryable, store: string, sourceName: string, limit: number): Promise<number> {
-  const { rows } = await db.query<{ content_hash: string }>(
-    `delete from cf_snapshot_version k using (
-       select k.file_version_id from cf_snapshot_version k
-       join cf_file_version v on v.id = k.file_version_id
-       join cf_file_location l on l.id = v.location_id
-       join cf_source_root s on s.id = l.source_id
-       where k.store = $1 and s.name = $2 limit $3
-     ) e
-     where k.file_version_id = e.file_version_id and k.store = $1 returning k.content_hash`,
-    [store, sourceName, limit],
-  );
-  await release(
-    db,
-    store,
-    rows.map((row) => row.content_hash),
-  );
-  return rows.length;
+  const ofSource = `
+    select k.file_version_id from cf_snapshot_version k
+    join cf_file_version v on v.id = k.file_version_id
+    join cf_file_location l on l.id = v.location_id
+    join cf_source_root s on s.id = l.source_id
+    where k.store = $1 and s.name = $3 limit $2`;
+  return endKeeping(db, ofSource, [store, limit, sourceName]);
 }
 
-async function release(db: Queryable, store: string, contentHashes: readonly string[]): Promise<void> {
-  if (contentHashes.length === 0) return;
+/** Ends the keeping of the versions that `versions` selects from the store, its first parameter; contents that none keeps are released. */
+async function endKeeping(db: Queryable, versions: string, parameters: readonly [store: string, ...unknown[]]): Promise<number> {
+  const { rows } = await db.query<{ content_hash: string }>(
+    `delete from cf_snapshot_version k using (${versions}) e
+     where k.file_version_id = e.file_version_id and k.store = $1 returning k.content_hash`,
+    [...parameters],
+  );
+  if (rows.length === 0) return 0;
   await db.query(
     `update cf_snapshot c set released_at = now()
      where store = $1 and content_hash = any ($2)
        and not exists (select from cf_snapshot_version k where k.content_hash = c.content_hash and k.store = c.store)`,
-    [store, contentHashes],
+    [parameters[0], rows.map((row) => row.content_hash)],
   );
+  return rows.length;
 }
 
 /** Takes at most `limit` contents out of the record that no version keeps and no work needs; their files are to be removed then. */

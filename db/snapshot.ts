@@ -178,12 +178,12 @@ export async function snapshotsBySource(db: Queryable): Promise<readonly SourceS
   return rows;
 }
 
-/** What each store has in all; the present one first. */
+/** What each store has in all. */
 export async function storeTotals(
   db: Queryable,
 ): Promise<readonly { readonly store: string; readonly contents: number; readonly bytes: number }[]> {
   const { rows } = await db.query<{ store: string; contents: number; bytes: number }>(
-    "select store, count(*)::float8 as contents, sum(size_bytes)::float8 as bytes from cf_snapshot group by 1 order by 1",
+    "select store, count(*)::float8 as contents, sum(size_bytes)::float8 as bytes from cf_snapshot group by 1",
   );
   return rows;
 }
