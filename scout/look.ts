@@ -24,7 +24,7 @@ export async function lookAround(request: ScanRequest, connection: Queryable): P
     if (looked.scope === null) return looked;
     if (await isTooLittle(request, connection, looked)) paths = null;
     else {
-      const former = round > formerRoundsMax ? [] : await formerPaths(connection, request.source.id, hintsMax);
+      const former = round > formerRoundsMax || !bringsFiles(looked) ? [] : await formerPaths(connection, request.source.id, hintsMax);
       if (former.length === 0) return looked;
       paths = [...(paths ?? []), ...former];
     }
@@ -34,6 +34,11 @@ export async function lookAround(request: ScanRequest, connection: Queryable): P
 
 /** Where a file was, another may be now, whose former path is to be looked at in turn, as with rotated logs. */
 const formerRoundsMax = 5;
+
+/** Whether a file is here that may have been elsewhere before. */
+function bringsFiles({ differences }: Looked): boolean {
+  return differences.NEW + differences.CHANGED + differences.REAPPEARED > 0;
+}
 
 /** The hints, and what should have settled by now. */
 async function pathsToLookAt({ source, paths, log }: ScanRequest, connection: Queryable): Promise<readonly string[] | null> {
