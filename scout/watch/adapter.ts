@@ -1,4 +1,4 @@
-import type { Selection } from "../../domain/selection.ts";
+import type { Selection, SelectionGlobs } from "../../domain/selection.ts";
 
 /** What a watcher tells. Paths are below the root, with `/`. */
 export interface WatchEvents {
@@ -21,10 +21,8 @@ export interface WatchEvents {
 export interface WatchTarget {
   /** The root folder, absolute and without symbolic links. */
   readonly root: string;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  /** Whether archives are opened. */
-  readonly archives: boolean;
+  readonly globs: SelectionGlobs;
+  /** What they come to, for who watches in this process. */
   readonly selection: Selection;
 }
 

@@ -27,7 +27,7 @@ export function coalesce(onHint: (paths: readonly string[] | null) => void, onFl
   let closed = false;
   const later = new Set<NodeJS.Timeout>();
   const flood = noticeFloods(onFlood);
-  const coalescer: Coalescer = {
+  return {
     add(path) {
       if (closed) return;
       flood.count(1);
@@ -53,7 +53,6 @@ export function coalesce(onHint: (paths: readonly string[] | null) => void, onFl
       for (const pause of later) clearTimeout(pause);
     },
   };
-  return coalescer;
 
   function keep(path: string): void {
     const now = performance.now();

@@ -1,10 +1,10 @@
+import type { SelectionGlobs } from "../../domain/selection.ts";
+
 /** The first message to the process that watches natively. */
 export interface NativeOrder {
   /** Without symbolic links. */
   readonly root: string;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly archives: boolean;
+  readonly globs: SelectionGlobs;
 }
 
 /** What that process tells. Between `calling` and `called` it is inside the library, which may hang there. */

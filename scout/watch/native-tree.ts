@@ -19,13 +19,13 @@ const ignoredMax = 50;
  * Follows a tree with `@parcel/watcher` and makes up for what its inotify part leaves out: of a new folder it watches the first level only
  * (its issue 97), below a renamed one it goes on with the old names, and it says nothing when a new folder can't be watched.
  */
-export async function watchNatively(library: Watcher, { root, include, exclude, archives }: NativeOrder, outbox: Outbox): Promise<void> {
-  const { takesFile, entersFolder } = selection({ include, exclude, archives });
+export async function watchNatively(library: Watcher, { root, globs }: NativeOrder, outbox: Outbox): Promise<void> {
+  const { takesFile, entersFolder } = selection(globs);
   const isInside = rememberInside(entersFolder);
   /** Folders that came later and are watched by themselves, by their paths below the root. */
   const branches = new Map<string, Promise<Library.AsyncSubscription>>();
   const options: Library.Options = {
-    ignore: excludedFolders(root, exclude.length > 0, entersFolder),
+    ignore: excludedFolders(root, globs.exclude.length > 0, entersFolder),
     // Elsewhere there is one kind; here the library would look for a Watchman service first.
     ...(process.platform === "linux" ? { backend: "inotify" } : {}),
   };

@@ -13,7 +13,7 @@ const callMsMax = 5_000;
  * behind when it fails half-way (its issues 49, 97, 243, 246). A process is ended, and with it all of that.
  */
 export function nativeAdapter(program = fileURLToPath(new URL("./native-process.ts", import.meta.url))): WatchAdapter {
-  return ({ root, include, exclude, archives }, events) => {
+  return ({ root, globs }, events) => {
     // In a session of its own: keys pressed in the terminal must not stop or interrupt it. It ends when its channel to us does.
     const child = fork(program, { detached: true, execArgv: [], stdio: ["ignore", "ignore", "ignore", "ipc"], serialization: "advanced" });
     const { promise: gone, resolve: onGone } = Promise.withResolvers<void>();
@@ -34,7 +34,7 @@ export function nativeAdapter(program = fileURLToPath(new URL("./native-process.
       onGone();
       end(new Error(`the watching process ended with ${signal ?? `exit code ${status}`}`));
     });
-    child.send({ root, include, exclude, archives } satisfies NativeOrder, () => {});
+    child.send({ root, globs } satisfies NativeOrder, () => {});
 
     return {
       close() {

@@ -1,7 +1,7 @@
 import type { WatchMode } from "../../db/source-root.ts";
 import { messageOf } from "../../domain/failure.ts";
 import type { Log } from "../../domain/log.ts";
-import { selection } from "../../domain/selection.ts";
+import { selection, type SelectionGlobs } from "../../domain/selection.ts";
 import type { OpenWatch, WatchAdapter, WatchEvents, WatchTarget } from "./adapter.ts";
 import { chooseAdapter, outgrowsChokidar, type AdapterName, type Choice } from "./choose.ts";
 import { coalesce, type Coalescer } from "./coalesce.ts";
@@ -18,9 +18,7 @@ const chooseAgainMs = 10 * 60_000;
 
 export interface OpeningOptions {
   readonly path: string;
-  readonly include: readonly string[];
-  readonly exclude: readonly string[];
-  readonly archives: boolean;
+  readonly globs: SelectionGlobs;
   readonly mode: WatchMode;
   readonly adapters: Readonly<Record<AdapterName, WatchAdapter>>;
   readonly onReady: () => void;
@@ -66,10 +64,10 @@ interface Prepared {
   readonly choice: Choice;
 }
 
-async function prepare({ path, include, exclude, archives, mode }: OpeningOptions): Promise<Prepared> {
+async function prepare({ path, globs, mode }: OpeningOptions): Promise<Prepared> {
   const root = await findRoot(path);
   if (root.path === null) return { root, target: null, choice: { adapter: "chokidar" } };
-  const target = { root: root.path, include, exclude, archives, selection: selection({ include, exclude, archives }) };
+  const target = { root: root.path, globs, selection: selection(globs) };
   if (mode === "chokidar" || mode === "native") return { root, target, choice: { adapter: mode } };
   return { root, target, choice: await chooseAdapter(root.path, target.selection.entersFolder) };
 }

@@ -94,9 +94,7 @@ function openingOptions(options: WatchOptions, settle: (isWatched: boolean) => v
   let blindReason = "";
   return {
     path,
-    include,
-    exclude,
-    archives,
+    globs: { include, exclude, archives },
     onHint,
     log,
     adapters: options.adapters ?? { chokidar: watchWithChokidar, native: nativeAdapter() },
