@@ -23,11 +23,17 @@ export async function noteArchives(db: Queryable, sourceId: string): Promise<voi
      insert into cf_archive (file_version_id)
      select v.id from cf_file_location l
      join lateral (select id from cf_file_version where location_id = l.id order by sequence desc limit 1) v on true
-     where l.source_id = $1 and l.state = 'PRESENT' and l.container_id is null and l.rel_path ~* '${archiveName}'
+     where l.source_id = $1 and l.state = 'PRESENT' and ${isArchive}
      on conflict (file_version_id) do update set ${waitAgain}`,
     [sourceId],
   );
 }
+
+/** SQL: whether the location `l` is an archive that a source can open. */
+const isArchive = `l.container_id is null and l.rel_path ~* '${archiveName}'`;
+
+/** SQL: whether the location `l` of the source `s` is an archive that is there for its members, also where it was refused or is yet to be opened. */
+export const isOpened = `s.archives and ${isArchive}`;
 
 /**
  * Takes the members of a source that opens its archives no more out of what is present; their versions stay on record. Returns how many

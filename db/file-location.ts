@@ -1,3 +1,4 @@
+import { isOpened } from "./archive.ts";
 import type { Queryable } from "./pool.ts";
 
 /** Marks the files that the comparison missed (`db/scan-difference.ts`) as vanished, with the time. */
@@ -35,7 +36,7 @@ export interface PresentFile {
   readonly sizeBytes: number;
   /** Milliseconds since 1970. */
   readonly modifiedAtMs: number;
-  /** Whether it is an archive that is there for its members, also where it was refused. */
+  /** Whether it is an archive that is there for its members, also where it was refused or is yet to be opened. */
   readonly isOpened: boolean;
 }
 
@@ -47,8 +48,7 @@ export async function presentFiles(
   const { rows } = await db.query<PresentFile>(
     `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, l.size_bytes::float8 as "sizeBytes",
        l.mtime_ns / 1e6::float8 as "modifiedAtMs",
-       s.archives and exists (select from cf_archive a join cf_file_version v on v.id = a.file_version_id where v.location_id = l.id)
-         as "isOpened"
+       ${isOpened} as "isOpened"
      from cf_file_location l join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
      where l.state = 'PRESENT' and l.id > $1 and ($2::bigint[] is null or s.id = any ($2))
      order by l.id limit $3`,

@@ -1,5 +1,6 @@
-import type { Queryable } from "./pool.ts";
 import type { JobState } from "../domain/job-state.ts";
+import { isOpened } from "./archive.ts";
+import type { Queryable } from "./pool.ts";
 
 /** A file of a source with its newest version. */
 export interface FileRow {
@@ -19,7 +20,7 @@ export interface FileRow {
   readonly jobs: Readonly<Partial<Record<JobState, number>>>;
   /** Of a member: the path of the archive that it lies in. */
   readonly archive: string | null;
-  /** Whether it is an archive that is there for its members, also where it was refused. */
+  /** Whether it is an archive that is there for its members, also where it was refused or is yet to be opened. */
   readonly isOpened: boolean;
 }
 
@@ -50,8 +51,6 @@ export async function listFiles(db: Queryable, filter: FileFilter): Promise<read
   );
   return rows;
 }
-
-const isOpened = "s.archives and exists (select from cf_archive a where a.file_version_id = v.id)";
 
 /** One version with the file that it is a version of. */
 export interface VersionRow {

@@ -3,6 +3,8 @@ import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { presentFiles } from "../../db/file-location.ts";
+import { listFiles } from "../../db/history.ts";
 import { findSource, updateSource, type SourceSettings } from "../../db/source-root.ts";
 import type { ScanRequest } from "../../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
@@ -277,6 +279,34 @@ describe("an archive is opened once for each version", () => {
     expect(await place.scan(null, { threads: only })).toMatchObject({ filesSeen: 2, filesNew: 1 });
     await only.close();
   });
+});
+
+test("the record tells which archives are there for their members, by the source's setting as it is", async () => {
+  const place = await field({ archives: false });
+  const opened = async () => {
+    const filter = { sourceIds: [place.source.id], limit: 10 };
+    const listed = await listFiles(database.db, { ...filter, state: "PRESENT" });
+    const present = await presentFiles(database.db, filter);
+    expect(listed.map((file) => file.isOpened)).toEqual(present.map((file) => file.isOpened));
+    return present.filter((file) => file.isOpened).map((file) => file.path);
+  };
+  place.write("drop.zip", zipFiles({ "inner.zip": "A" }));
+  place.write("plain.csv", "B");
+  await place.scan();
+  expect(await opened()).toEqual([]);
+  const on = await changed(place, { archives: true });
+  expect(await opened()).toEqual(["drop.zip"]);
+  await place.scan(null, on);
+  expect(await members(place)).toHaveLength(1);
+  expect(await opened()).toEqual(["drop.zip"]);
+
+  await place.scan(null, await changed(place, { archives: false }));
+  place.write("drop.zip", zipFiles({ "other.csv": "C" }));
+  await place.scan(null, await changed(place, { archives: false }));
+  expect(await opened()).toEqual([]);
+  await changed(place, { archives: true });
+  // Its newest version was recorded while archives were not opened.
+  expect(await opened()).toEqual(["drop.zip"]);
 });
 
 describe("what is refused", () => {
