@@ -1,4 +1,5 @@
 import type { WaitingArchive } from "./archive.ts";
+import { isSeen, newContents } from "./file-version.ts";
 import { enqueueNew } from "./outbox.ts";
 import type { Queryable } from "./pool.ts";
 
@@ -114,21 +115,14 @@ const takeMembers = `
   ), location as (
     insert into cf_file_location (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode, container_id)
     select $1, rel_path, size_bytes, mtime_ns, $4, $5, $3 from taken
-    on conflict (source_id, cf_path_key(rel_path)) do update
-    set state = 'PRESENT', vanished_at = null, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
-      ctime_ns = excluded.ctime_ns, inode = excluded.inode
+    on conflict (source_id, cf_path_key(rel_path)) do update set ${isSeen}
     returning id, rel_path
+  ), arrived as (
+    ${newContents("taken")}
   ), version as (
     insert into cf_file_version
       (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at, container_version_id)
-    select l.id, coalesce(newest.sequence, 0) + 1, t.content_hash, t.size_bytes, t.mtime_ns, $4, $5,
-      'epoch'::timestamptz + t.mtime_ns / 1000 * interval '1 microsecond', $2
-    from taken t
-    join location l using (rel_path)
-    left join lateral (
-      select sequence, content_hash from cf_file_version where location_id = l.id order by sequence desc limit 1
-    ) newest on true
-    where newest.content_hash is distinct from t.content_hash
+    select location_id, sequence, content_hash, size_bytes, mtime_ns, $4, $5, modified_at, $2 from arrived
     returning id, location_id
   ), outbox as (
     ${enqueueNew}

@@ -31,6 +31,26 @@ export async function loadFileVersion(db: Queryable, id: string): Promise<FileVe
   return { ...version, stat: fromStatRow({ size_bytes, mtime_ns, ctime_ns, inode }) };
 }
 
+/** SQL: has a location be present under the stat of the row that was to be inserted. */
+export const isSeen = `
+  state = 'PRESENT', vanished_at = null, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns,
+  inode = excluded.inode`;
+
+/**
+ * SQL: those of `contents` (rel_path, content_hash, mtime_ns and others) that differ from the newest version of their location, which
+ * `location` (id, rel_path) has; with location_id, and the new version's sequence and modified_at.
+ */
+export function newContents(contents: string): string {
+  return `select l.id as location_id, coalesce(newest.sequence, 0) + 1 as sequence,
+      'epoch'::timestamptz + c.mtime_ns / 1000 * interval '1 microsecond' as modified_at, c.*
+    from ${contents} c
+    join location l using (rel_path)
+    left join lateral (
+      select sequence, content_hash from cf_file_version where location_id = l.id order by sequence desc limit 1
+    ) newest on true
+    where newest.content_hash is distinct from c.content_hash`;
+}
+
 export interface HashedFile {
   readonly relPath: string;
   /** SHA-256, hex. */
@@ -58,24 +78,15 @@ export async function recordVersions(db: Queryable, sourceId: string, files: rea
      ), location as (
        insert into cf_file_location (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode)
        select $1, rel_path, size_bytes, mtime_ns, ctime_ns, inode from hashed
-       on conflict (source_id, cf_path_key(rel_path)) do update
-       set state = 'PRESENT', vanished_at = null, size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns,
-         ctime_ns = excluded.ctime_ns, inode = excluded.inode
+       on conflict (source_id, cf_path_key(rel_path)) do update set ${isSeen}
        where cf_file_location.container_id is null
        returning id, rel_path
      ), arrived as (
-       select l.id as location_id, coalesce(newest.sequence, 0) + 1 as sequence, h.*
-       from hashed h
-       join location l using (rel_path)
-       left join lateral (
-         select sequence, content_hash from cf_file_version where location_id = l.id order by sequence desc limit 1
-       ) newest on true
-       where newest.content_hash is distinct from h.content_hash
+       ${newContents("hashed")}
      ), ${movedFromDeparted}, version as (
        insert into cf_file_version
          (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at, moved_from_version_id)
-       select location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode,
-         'epoch'::timestamptz + mtime_ns / 1000 * interval '1 microsecond', moved.version_id
+       select location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at, moved.version_id
        from arrived left join moved using (location_id)
        returning id, location_id
      ), taken as (
