@@ -45,12 +45,12 @@ export interface ScoutThreads {
   close(): Promise<void>;
 }
 
-/** A hash job of more than this waits for its place, so that large files never hold up a walk or a small file. Bytes. */
+/** Files or an archive of more than this wait for a place, so that large ones never hold up a walk or a small file. Bytes. */
 const largeBytes = 4 * 1024 * 1024;
 
 /**
  * Makes a pool of threads. They start when needed (30 to 100 ms each) and as many as `size` stay, because a hinted scan of one file takes a
- * tenth of that; an idle one doesn't keep the process alive. At most `size` large hash jobs run at once. A thread whose work is aborted
+ * tenth of that; an idle one doesn't keep the process alive. At most `size` large jobs run at once. A thread whose work is aborted
  * is ended, wherever it is.
  */
 export function createScoutThreads(size = Math.min(4, Math.max(2, availableParallelism()))): ScoutThreads {
@@ -60,27 +60,24 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
   return {
     size,
     walk: (request, signal) => run<WalkChunk, WalkEnd>({ kind: "walk", request }, signal),
-    async *hash(tasks, signal, copyTo = null) {
+    hash(tasks, signal, copyTo = null) {
       const bytes = tasks.reduce((sum, task) => sum + task.stat.sizeBytes, 0);
-      const leave = bytes > largeBytes ? await takePlace() : undefined;
-      try {
-        return yield* run<number, readonly HashResult[]>({ kind: "hash", tasks, copyTo }, signal);
-      } finally {
-        leave?.();
-      }
+      return runInPlace<number, readonly HashResult[]>(bytes, { kind: "hash", tasks, copyTo }, signal);
     },
-    async *members(request, signal) {
-      const leave = request.stat.sizeBytes > largeBytes ? await takePlace() : undefined;
-      try {
-        return yield* run<MemberChunk, ListMembersEnd>({ kind: "members", request }, signal);
-      } finally {
-        leave?.();
-      }
-    },
+    members: (request, signal) => runInPlace<MemberChunk, ListMembersEnd>(request.stat.sizeBytes, { kind: "members", request }, signal),
     async close() {
       await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
     },
   };
+
+  async function* runInPlace<Chunk, End>(bytes: number, job: ThreadJob, signal: AbortSignal): AsyncGenerator<Chunk, End> {
+    const leave = bytes > largeBytes ? await takePlace(signal) : undefined;
+    try {
+      return yield* run<Chunk, End>(job, signal);
+    } finally {
+      leave?.();
+    }
+  }
 
   async function* run<Chunk, End>(job: ThreadJob, signal: AbortSignal): AsyncGenerator<Chunk, End> {
     signal.throwIfAborted();
@@ -123,19 +120,34 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
   }
 }
 
-/** So many may be in at once; the others wait in order. Resolves with what leaves the place again. */
-function places(count: number): () => Promise<() => void> {
+/** So many may be in at once; the others wait in order, unless they are aborted. Resolves with what leaves the place again. */
+function places(count: number): (signal: AbortSignal) => Promise<() => void> {
   const waiting: (() => void)[] = [];
   let free = count;
-  return async () => {
+  return async (signal) => {
+    signal.throwIfAborted();
     if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
+    else await waitForPlace(signal);
     return () => {
       const next = waiting.shift();
       if (next === undefined) free += 1;
       else next();
     };
   };
+
+  async function waitForPlace(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onAbort = (): void => {
+      // Where it isn't waiting any more, the place is its own and is left soon.
+      const turn = waiting.indexOf(resolve);
+      if (turn < 0) return;
+      waiting.splice(turn, 1);
+      reject(signal.reason);
+    };
+    waiting.push(resolve);
+    signal.addEventListener("abort", onAbort);
+    await promise.finally(() => signal.removeEventListener("abort", onAbort));
+  }
 }
 
 /** The replies of a thread in order; `next` rejects when the thread dies or the signal aborts. */

@@ -77,6 +77,25 @@ test("large files hold up neither walks nor small files", async () => {
   expect((await outcomes).map((outcome) => outcome.status)).toEqual(["rejected", "rejected", "rejected", "rejected"]);
 });
 
+test("who waits for a place among the large ones and is aborted waits no more, and the place goes to the next", async () => {
+  const pool = createScoutThreads(1);
+  const root = temporaryFolder();
+  for (const name of ["endless", "large"]) writeFileSync(join(root, name), "");
+  truncateSync(join(root, "endless"), 512 * 1024 ** 3);
+  truncateSync(join(root, "large"), 5 * 1024 ** 2);
+  const [inside, outside] = [new AbortController(), new AbortController()];
+  const endless = drain(pool.hash([taskOf(join(root, "endless"))], inside.signal));
+  const aborted = drain(pool.hash([taskOf(join(root, "large"))], outside.signal));
+  const next = drain(pool.hash([taskOf(join(root, "large"))], never));
+
+  outside.abort(new Error("enough"));
+  await expect(aborted).rejects.toThrow("enough");
+  inside.abort(new Error("it, too"));
+  await expect(endless).rejects.toThrow("it, too");
+  expect(await next).toMatchObject([{ outcome: "HASHED" }]);
+  await pool.close();
+});
+
 test("what fails in a thread arrives as what it is", async () => {
   await expect(drain(threads.walk(request("/nowhere/at/all"), never))).rejects.toMatchObject({
     name: "TerminalFailure",
