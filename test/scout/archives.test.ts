@@ -2,29 +2,17 @@ import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs
 import { createHash, randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { presentFiles } from "../../db/file-location.ts";
 import { listFiles } from "../../db/history.ts";
 import { findSource, updateSource, type SourceSettings } from "../../db/source-root.ts";
 import type { ScanRequest } from "../../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { tarGzOf, zipFiles, zipOf } from "../support/archives.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { openField, removeTemporaryFolders, setModified, type Field } from "./fixture.ts";
+import { scoutWorld, setModified, type Field } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
-const field = (settings: Partial<SourceSettings> = {}) => openField(database.db, threads, { archives: true, ...settings });
+const world = scoutWorld();
+const field = (settings: Partial<SourceSettings> = {}) => world.openField({ archives: true, ...settings });
 const short = (content: string | Uint8Array) => createHash("sha256").update(content).digest("hex").slice(0, 6);
 
 /** The members on record, as `record` gives locations. */
@@ -36,11 +24,11 @@ function watched(before: (relPath: string) => void = () => {}): { readonly threa
   return {
     opened,
     threads: {
-      ...threads,
+      ...world.threads,
       members(request, signal) {
         opened.push(request.relPath);
         before(request.relPath);
-        return threads.members(request, signal);
+        return world.threads.members(request, signal);
       },
     },
   };
@@ -48,12 +36,12 @@ function watched(before: (relPath: string) => void = () => {}): { readonly threa
 
 /** As the next scan sees the source once its settings have changed. */
 async function changed({ source }: Field, settings: Partial<SourceSettings>): Promise<Partial<ScanRequest>> {
-  await updateSource(database.db, source.id, { ...source, ...settings });
-  return { source: (await findSource(database.db, source.name))! };
+  await updateSource(world.db, source.id, { ...source, ...settings });
+  return { source: (await findSource(world.db, source.name))! };
 }
 
 async function outbox({ source }: Field): Promise<readonly string[]> {
-  const { rows } = await database.db.query<{ line: string }>(
+  const { rows } = await world.db.query<{ line: string }>(
     `select l.rel_path || ' ' || v.sequence as line from cf_outbox o join cf_file_version v on v.id = o.file_version_id
      join cf_file_location l on l.id = v.location_id where l.source_id = $1 order by 1`,
     [source.id],
@@ -62,7 +50,7 @@ async function outbox({ source }: Field): Promise<readonly string[]> {
 }
 
 async function archives({ source }: Field): Promise<readonly string[]> {
-  const { rows } = await database.db.query<{ line: string }>(
+  const { rows } = await world.db.query<{ line: string }>(
     `select l.rel_path || ' ' || v.sequence || ' ' || a.state || coalesce(' ' || a.members, '') as line
      from cf_archive a join cf_file_version v on v.id = a.file_version_id join cf_file_location l on l.id = v.location_id
      where l.source_id = $1 order by v.id`,
@@ -98,7 +86,7 @@ describe("members", () => {
       `in/more.tar.gz!/d.csv PRESENT 1:${short("D")}`,
     ]);
     expect(await outbox(place)).toHaveLength(7);
-    const { rows } = await database.db.query(
+    const { rows } = await world.db.query(
       `select l.rel_path, c.rel_path as archive, av.sequence, v.size_bytes, v.modified_at
        from cf_file_version v join cf_file_location l on l.id = v.location_id join cf_file_location c on c.id = l.container_id
        join cf_file_version av on av.id = v.container_version_id where l.source_id = $1 and c.rel_path = 'drop.zip' order by 1`,
@@ -154,7 +142,7 @@ describe("members", () => {
     expect(await place.record()).toEqual(before);
 
     // Under the very stat under which it vanished, as on a share that was away.
-    await database.db.query(
+    await world.db.query(
       "update cf_file_location set state = 'VANISHED', vanished_at = now() where source_id = $1 and rel_path like 'drop%'",
       [place.source.id],
     );
@@ -237,7 +225,7 @@ describe("an archive is opened once for each version", () => {
     expect(await place.record()).toEqual([]);
     await changed(place, { archives: true });
     expect(await place.scan(["drop.zip"], { bounds: { ...bounds, archiveBytes: 5_000 } })).toMatchObject({ filesNew: 2 });
-    await database.db.query("update cf_archive set state = 'WAITING', members = null, ended_at = null");
+    await world.db.query("update cf_archive set state = 'WAITING', members = null, ended_at = null");
     await expect(place.scan([], { bounds })).rejects.toMatchObject({ code: "SCAN_TOO_LARGE" });
     expect(await place.scan([], { bounds: { ...bounds, archiveBytes: 5_000 } })).toMatchObject({ filesSeen: 1 });
   });
@@ -268,7 +256,7 @@ describe("an archive is opened once for each version", () => {
     const losing: ScoutThreads = {
       ...only,
       async *members(request, signal) {
-        await database.db.query(
+        await world.db.query(
           `select pg_terminate_backend(pid) from pg_locks
            where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())`,
         );
@@ -285,8 +273,8 @@ test("the record tells which archives are there for their members, by the source
   const place = await field({ archives: false });
   const opened = async () => {
     const filter = { sourceIds: [place.source.id], limit: 10 };
-    const listed = await listFiles(database.db, { ...filter, state: "PRESENT" });
-    const present = await presentFiles(database.db, filter);
+    const listed = await listFiles(world.db, { ...filter, state: "PRESENT" });
+    const present = await presentFiles(world.db, filter);
     expect(listed.map((file) => file.isOpened)).toEqual(present.map((file) => file.isOpened));
     return present.filter((file) => file.isOpened).map((file) => file.path);
   };
@@ -384,7 +372,7 @@ describe("what is refused", () => {
     mkdirSync(join(place.root, "drop.zip!"));
     place.write("drop.zip!/a.csv", "file");
     place.write("drop.zip", zipFiles({ "a.csv": "member", "b.csv": "B" }));
-    await database.db.query(
+    await world.db.query(
       `insert into cf_file_location (source_id, rel_path, size_bytes, mtime_ns, ctime_ns, inode) values ($1, 'drop.zip!/b.csv', 0, 0, 0, 0)`,
       [place.source.id],
     );
@@ -397,7 +385,7 @@ describe("what is refused", () => {
     const place = await field();
     place.write("drop.zip", zipFiles({ "a.csv": "A" }));
     const failing: ScoutThreads = {
-      ...threads,
+      ...world.threads,
       // eslint-disable-next-line require-yield -- it fails before anything comes
       async *members() {
         return { outcome: "UNREADABLE", message: "EIO" };
@@ -437,7 +425,7 @@ test("members wait in the outbox with their source's priority, for its workers",
   write("a.csv", "1");
   write("b.csv.gz", gzipSync("2"));
   await scan();
-  const { rows } = await database.db.query(
+  const { rows } = await world.db.query(
     `select l.rel_path as path, o.priority, o.worker_group as group from cf_outbox o join cf_file_version v on v.id = o.file_version_id
      join cf_file_location l on l.id = v.location_id where l.source_id = $1 order by 1`,
     [source.id],

@@ -1,32 +1,19 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { zipFiles } from "../support/archives.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { findSource, insertSource } from "../../db/source-root.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, readRecord, removeTemporaryFolders } from "./fixture.ts";
+import { readRecord, scoutWorld } from "./fixture.ts";
 import { scanAndKill as scanAndKillProcess } from "./scan-and-kill.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
+const world = scoutWorld();
 const scanAndKill = (sourceName: string, isTime: (step: string, filesHashed: number) => boolean) =>
-  scanAndKillProcess([database.url, sourceName], isTime);
+  scanAndKillProcess([world.url, sourceName], isTime);
 
 test("a scan that is killed anywhere leaves what the next one completes to the same record", async () => {
-  const place = await openField(database.db, threads);
+  const place = await world.openField();
   for (let index = 0; index < 3_000; index += 1) place.write(`folder-${index % 30}/f${index}`, `content ${index % 700}`);
   // The same tree as another source, scanned in one go, is what it must come to.
-  await insertSource(database.db, { ...place.source, name: "whole", settleMs: 0 });
-  const whole = (await findSource(database.db, "whole"))!;
+  await insertSource(world.db, { ...place.source, name: "whole", settleMs: 0 });
+  const whole = (await findSource(world.db, "whole"))!;
   await place.scan(null, { source: whole });
 
   expect(await scanAndKill(place.source.name, (step) => step === "walk")).not.toContain("done 0");
@@ -38,9 +25,9 @@ test("a scan that is killed anywhere leaves what the next one completes to the s
 
   const report = await place.scan();
   expect(report.filesNew + partly).toBe(3_000);
-  expect(await place.record()).toEqual(await readRecord(database.db, whole.id));
+  expect(await place.record()).toEqual(await readRecord(world.db, whole.id));
   expect(await countOutbox(place.source.id)).toBe(3_000);
-  const { rows } = await database.db.query("select state, count(*)::int from cf_scan where source_id = $1 group by 1 order by 1", [
+  const { rows } = await world.db.query("select state, count(*)::int from cf_scan where source_id = $1 group by 1 order by 1", [
     place.source.id,
   ]);
   expect(rows).toEqual([
@@ -50,7 +37,7 @@ test("a scan that is killed anywhere leaves what the next one completes to the s
 });
 
 test("a scan that is killed while it opens an archive leaves no part of it, and the next one records it whole", async () => {
-  const place = await openField(database.db, threads, { archives: true });
+  const place = await world.openField({ archives: true });
   place.write("drop.zip", zipFiles(Object.fromEntries(Array.from({ length: 3_000 }, (_, n) => [`f${n}`, `content ${n}`]))));
   expect(await scanAndKill(place.source.name, (step) => step === "archives")).not.toContain("done 0");
   expect(await place.record()).toHaveLength(1);
@@ -59,7 +46,7 @@ test("a scan that is killed while it opens an archive leaves no part of it, and 
 });
 
 async function countOutbox(sourceId: string): Promise<number> {
-  const { rows } = await database.db.query<{ count: number }>(
+  const { rows } = await world.db.query<{ count: number }>(
     `select count(*)::int as count from cf_outbox o join cf_file_version v on v.id = o.file_version_id
      join cf_file_location l on l.id = v.location_id where l.source_id = $1`,
     [sourceId],

@@ -1,11 +1,13 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { afterAll, beforeAll } from "vitest";
 import type { Database } from "../../db/pool.ts";
 import { findSource, insertSource, type Source, type SourceSettings } from "../../db/source-root.ts";
 import type { Log } from "../../domain/log.ts";
 import { scanSource, type ScanReport, type ScanRequest } from "../../scout/scan.ts";
-import type { ScoutThreads } from "../../scout/threads.ts";
+import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
+import { testDatabase, type TestDatabase } from "../support/database.ts";
 
 export interface LoggedLine {
   readonly level: string;
@@ -67,6 +69,41 @@ export async function openField(db: Database, threads: ScoutThreads, settings: P
       const { rows } = await db.query("select kind, rel_path from cf_scan_finding where source_id = $1 order by 1, 2", [source.id]);
       return rows.map((row: { kind: string; rel_path: string }) => `${row.kind} ${row.rel_path}`);
     },
+  };
+}
+
+/** What the tests of a file share: a record and threads. */
+export interface ScoutWorld {
+  readonly db: Database;
+  readonly url: string;
+  readonly threads: ScoutThreads;
+  readonly openField: (settings?: Partial<SourceSettings>) => Promise<Field>;
+}
+
+/** Of the file that calls it: there from its first test on, and gone with all temporary folders after its last. */
+export function scoutWorld(): ScoutWorld {
+  let database: TestDatabase;
+  let threads: ScoutThreads;
+  beforeAll(async () => {
+    database = await testDatabase();
+    threads = createScoutThreads(2);
+  });
+  afterAll(async () => {
+    await threads.close();
+    await database.close();
+    removeTemporaryFolders();
+  });
+  return {
+    get db() {
+      return database.db;
+    },
+    get url() {
+      return database.url;
+    },
+    get threads() {
+      return threads;
+    },
+    openField: (settings) => openField(database.db, threads, settings),
   };
 }
 

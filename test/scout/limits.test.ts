@@ -1,32 +1,19 @@
 import { renameSync, rmSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { array, assert, asyncProperty, constantFrom, integer, record as recordOf } from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { updateSource, type SourceSettings } from "../../db/source-root.ts";
+import { describe, expect, test } from "vitest";
+import { updateSource } from "../../db/source-root.ts";
 import { outsideLimits } from "../../domain/selection.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { openField, removeTemporaryFolders, setModified } from "./fixture.ts";
+import { scoutWorld, setModified } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
+const world = scoutWorld();
 const dayMs = 86_400_000;
-const field = (settings: Partial<SourceSettings> = {}) => openField(database.db, threads, settings);
+const field = world.openField;
 const brief = (record: readonly string[]) => record.map((line) => line.replaceAll(/(\d):\w+/g, "$1"));
 const daysAgo = (days: number) => Date.now() / 1000 - days * 86_400;
 
 async function messages(sourceId: string): Promise<readonly string[]> {
-  const { rows } = await database.db.query<{ message: string }>("select message from cf_scan_finding where source_id = $1 order by kind", [
+  const { rows } = await world.db.query<{ message: string }>("select message from cf_scan_finding where source_id = $1 order by kind", [
     sourceId,
   ]);
   return rows.map((row) => row.message);
@@ -51,7 +38,7 @@ test("files outside of the limits are neither hashed nor recorded, and each limi
   expect(large).toBe("1 file (5 bytes) larger than 4 bytes is left out, as the source says: deep/large");
   expect(old).toBe("1 file (3 bytes) last modified more than 30 days ago is left out, as the source says: old");
   expect(small).toMatch(/^2 files \(1 byte\) smaller than 2 bytes are left out, as the source says: (empty, small|small, empty)$/);
-  const { rows } = await database.db.query("select files_left_out::int as n from cf_scan where source_id = $1", [source.id]);
+  const { rows } = await world.db.query("select files_left_out::int as n from cf_scan where source_id = $1", [source.id]);
   expect(rows).toEqual([{ n: 4 }]);
   expect(await scan()).toMatchObject({ filesNew: 0, filesLeftOut: 4, filesUnchanged: 3, bytesHashed: 0 });
 });
@@ -84,7 +71,7 @@ describe("a file on record", () => {
     setModified(join(root, "f"), daysAgo(10));
     await scan();
     const limits = { ageMsMax: 5 * dayMs, sizeBytesMin: 100 };
-    await updateSource(database.db, source.id, { ...source, ...limits });
+    await updateSource(world.db, source.id, { ...source, ...limits });
     expect(await scan(null, { source: { ...source, ...limits } })).toMatchObject({ filesUnchanged: 1, filesLeftOut: 0, findings: 0 });
     expect(brief(await record())).toEqual(["f PRESENT 1"]);
   });

@@ -1,32 +1,21 @@
 import { copyFileSync, linkSync, mkdirSync, renameSync, rmSync, unlinkSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, removeTemporaryFolders, type Field } from "./fixture.ts";
+import { describe, expect, test } from "vitest";
+import type { SourceSettings } from "../../db/source-root.ts";
+import { scoutWorld, type Field } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
+const world = scoutWorld();
 
 /** A field with one file that stays, so that it is never empty. */
-async function field(settings: Parameters<typeof openField>[2] = {}): Promise<Field> {
-  const place = await openField(database.db, threads, settings);
+async function field(settings: Partial<SourceSettings> = {}): Promise<Field> {
+  const place = await world.openField(settings);
   place.write("stays", "stays");
   return place;
 }
 
 /** Each link of a source's versions: where to, which version of it, and from where. */
 async function moves({ source }: Field): Promise<readonly string[]> {
-  const { rows } = await database.db.query<{ line: string }>(
+  const { rows } = await world.db.query<{ line: string }>(
     `select l.rel_path || ':' || v.sequence || ' from ' || fl.rel_path || ':' || f.sequence as line
      from cf_file_version v join cf_file_location l on l.id = v.location_id
      join cf_file_version f on f.id = v.moved_from_version_id join cf_file_location fl on fl.id = f.location_id
@@ -200,7 +189,7 @@ describe("nothing is linked", () => {
     await place.scan();
     rename(place, "old", "../kept-aside");
     await place.scan();
-    await database.db.query("update cf_departure set departed_at = now() - interval '25 hours'");
+    await world.db.query("update cf_departure set departed_at = now() - interval '25 hours'");
     await place.scan();
     rename(place, "../kept-aside", "new");
     await place.scan();

@@ -3,26 +3,13 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writ
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { describe, expect, test } from "vitest";
 import { testTools } from "../support/tools.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { walk } from "../../scout/walk.ts";
-import { openField, removeTemporaryFolders } from "./fixture.ts";
+import { scoutWorld } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
-const field = () => openField(database.db, threads);
+const world = scoutWorld();
+const field = world.openField;
 const paths = (record: readonly string[]) => record.map((line) => line.split(" ")[0]);
 
 describe("a symbolic link is never followed, and said", () => {
@@ -80,7 +67,7 @@ test("a file system that is mounted below the root belongs to it, and what was i
   } catch {
     return context.skip("this user may not mount");
   }
-  execFileSync("unshare", ["-rm", "sh", "-c", script, root, process.execPath, program, database.url, source.name], { stdio: "pipe" });
+  execFileSync("unshare", ["-rm", "sh", "-c", script, root, process.execPath, program, world.url, source.name], { stdio: "pipe" });
   expect(await record()).toEqual([expect.stringMatching(/^mounted\/inner PRESENT 1:/), expect.stringMatching(/^stays PRESENT 1:/)]);
 
   expect(await scan()).toMatchObject({ filesSeen: 1, filesVanished: 1, findings: 0 });

@@ -1,27 +1,14 @@
 import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { array, assert, asyncProperty, constant, constantFrom, oneof, record as recordOf } from "fast-check";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { describe, expect, test } from "vitest";
 import { insertSource, findSource } from "../../db/source-root.ts";
 import { hintsMax, tidyHints } from "../../scout/hints.ts";
 import { scanSource } from "../../scout/scan.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, readRecord, recordingLog, removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
+import { readRecord, recordingLog, scoutWorld, temporaryFolder } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
-const field = () => openField(database.db, threads);
+const world = scoutWorld();
+const field = world.openField;
 const paths = (record: readonly string[]) => record.map((line) => line.split(" ").slice(0, 2).join(" "));
 
 test("a hint of a file looks at that file only", async () => {
@@ -122,6 +109,7 @@ test.each([
   ["", null],
   [" within limits", 2],
 ])("partial scans of what was touched record the same as full scans%s", async (_, sizeBytesMax) => {
+  const { db, threads } = world;
   let run = 0;
   await assert(
     asyncProperty(array(array(operation, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 5 }), async (rounds) => {
@@ -132,12 +120,12 @@ test.each([
       const [byHints, whole] = await Promise.all(
         ["hinted", "whole"].map(async (kind) => {
           const sourceName = `${kind}-${sizeBytesMax}-${run}`;
-          await insertSource(database.db, { name: sourceName, path: root, settleMs: 0, sizeBytesMax });
-          return (await findSource(database.db, sourceName))!;
+          await insertSource(db, { name: sourceName, path: root, settleMs: 0, sizeBytesMax });
+          return (await findSource(db, sourceName))!;
         }),
       );
       const scan = (source: NonNullable<typeof whole>, hints: readonly string[] | null) =>
-        scanSource({ db: database.db, source, paths: hints, threads, log: recordingLog(), signal: new AbortController().signal });
+        scanSource({ db, source, paths: hints, threads, log: recordingLog(), signal: new AbortController().signal });
       await scan(byHints!, ["always"]);
       for (const operations of rounds) {
         const hints = operations.flatMap((each) => apply(root, each));
@@ -145,7 +133,7 @@ test.each([
         const full = await scan(whole!, null);
         // What limits leave out is counted by full scans only.
         if (sizeBytesMax === null) expect(partial.findings).toBe(full.findings);
-        expect(await readRecord(database.db, byHints!.id)).toEqual(await readRecord(database.db, whole!.id));
+        expect(await readRecord(db, byHints!.id)).toEqual(await readRecord(db, whole!.id));
       }
       rmSync(root, { recursive: true });
     }),

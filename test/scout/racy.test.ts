@@ -2,28 +2,16 @@ import { execFileSync } from "node:child_process";
 import { lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { describe, expect, test } from "vitest";
 import { transaction } from "../../db/pool.ts";
 import { compareSeen, openSeen, prepareSeen } from "../../db/scan-difference.ts";
 import { seenFileLine } from "../../db/seen-line.ts";
 import { restOfTickMs } from "../../domain/clock-resolution.ts";
 import { hashTasks } from "../../scout/hash.ts";
 import { toFileStat } from "../../scout/stat.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
+import { scoutWorld, temporaryFolder } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
+const world = scoutWorld();
 
 test("a file is not read within the tick of the clock in which it changed", () => {
   const path = join(temporaryFolder(), "f");
@@ -77,8 +65,8 @@ describe("where a clock counts in seconds", () => {
 
   /** Compares one file, seen for the first time, as a source without a settle time would. */
   async function waits(ctimeNs: bigint, settleMs = 0): Promise<boolean> {
-    const { source } = await openField(database.db, threads);
-    const differences = await transaction(database.db, async (tx) => {
+    const { source } = await world.openField();
+    const differences = await transaction(world.db, async (tx) => {
       await prepareSeen(tx);
       await new Promise<void>((resolve, reject) =>
         openSeen(tx)

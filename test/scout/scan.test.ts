@@ -1,25 +1,12 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { describe, expect, test } from "vitest";
 import { isDatabaseTrouble } from "../../db/pool.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, removeTemporaryFolders, setModified } from "./fixture.ts";
+import { scoutWorld, setModified } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
-const field = (settings: Parameters<typeof openField>[2] = {}) => openField(database.db, threads, settings);
+const world = scoutWorld();
+const field = world.openField;
 const short = (content: string) => createHash("sha256").update(content).digest("hex").slice(0, 6);
 
 test("new files become locations with a first version and a row in the outbox", async () => {
@@ -44,7 +31,7 @@ test("new files become locations with a first version and a row in the outbox", 
     `empty PRESENT 1:${short("")}`,
     `sub/deep/b.csv PRESENT 1:${short("B")}`,
   ]);
-  const { rows } = await database.db.query(
+  const { rows } = await world.db.query(
     `select o.reason, v.sequence, v.size_bytes, abs(extract(epoch from now() - v.modified_at)) < 60 as recent
      from cf_outbox o join cf_file_version v on v.id = o.file_version_id join cf_file_location l on l.id = v.location_id
      where l.source_id = $1 order by v.size_bytes, o.reason`,
@@ -115,7 +102,7 @@ describe("a vanished file", () => {
 
     expect(await scan()).toMatchObject({ filesSeen: 1, filesVanished: 1, filesUnchanged: 1 });
     expect(await record()).toEqual([`goes VANISHED 1:${short("2")}`, `stays PRESENT 1:${short("1")}`]);
-    const { rows } = await database.db.query(
+    const { rows } = await world.db.query(
       "select vanished_at is not null as dated from cf_file_location where source_id = $1 and state = 'VANISHED'",
       [source.id],
     );
@@ -213,7 +200,7 @@ test("names with every character that COPY and SQL treat specially come through"
   const { write, scan, source } = await field();
   for (const name of names) write(name, name);
   expect(await scan()).toMatchObject({ filesNew: names.length });
-  const { rows } = await database.db.query<{ rel_path: string }>("select rel_path from cf_file_location where source_id = $1", [source.id]);
+  const { rows } = await world.db.query<{ rel_path: string }>("select rel_path from cf_file_location where source_id = $1", [source.id]);
   expect(rows.map((row) => row.rel_path).toSorted()).toEqual(names.toSorted());
   expect(await scan(names)).toMatchObject({ filesSeen: names.length, filesUnchanged: names.length });
 });
@@ -266,9 +253,7 @@ describe("the root", () => {
     await expect(scan(["f"])).rejects.toMatchObject({ code: "SOURCE_ROOT_MISSING" });
     expect(await record()).toEqual([`f PRESENT 1:${short("A")}`]);
     expect(await findings()).toEqual(["ROOT_MISSING "]);
-    const { rows } = await database.db.query("select state, message from cf_scan where source_id = $1 order by id desc limit 1", [
-      source.id,
-    ]);
+    const { rows } = await world.db.query("select state, message from cf_scan where source_id = $1 order by id desc limit 1", [source.id]);
     expect(rows).toEqual([{ state: "FAILED", message: expect.stringContaining("can't be read") }]);
 
     renameSync(`${root}-away`, root);
@@ -315,7 +300,7 @@ describe("when nearly all files vanish at once", () => {
     const report = await scan(["folder"]);
     expect(report).toMatchObject({ filesVanished: 30, message: expect.stringContaining("30 of 31 files vanished") });
     expect(log.lines.at(-1)).toEqual({ level: "warn", message: report.message });
-    const { rows } = await database.db.query("select message from cf_scan where source_id = $1 order by id desc limit 1", [source.id]);
+    const { rows } = await world.db.query("select message from cf_scan where source_id = $1 order by id desc limit 1", [source.id]);
     expect(rows).toEqual([{ message: report.message }]);
 
     renameSync(`${root}-aside`, join(root, "folder"));
@@ -345,7 +330,7 @@ describe("a scan", () => {
 
   test("gives way when another process has the source", async () => {
     const { scan, source } = await field();
-    const other = await database.db.connect();
+    const other = await world.db.connect();
     await other.query("select pg_advisory_lock(hashtextextended('casparian scan', $1::bigint))", [source.id]);
     await expect(scan()).rejects.toMatchObject({ code: "SCAN_UNDER_WAY" });
     other.release(true);
@@ -362,7 +347,7 @@ describe("a scan", () => {
       };
       await expect(scan(null, { signal: cancel.signal, onProgress })).rejects.toThrow("cancelled by a test");
     }
-    const { rows } = await database.db.query("select distinct state from cf_scan where source_id = $1", [source.id]);
+    const { rows } = await world.db.query("select distinct state from cf_scan where source_id = $1", [source.id]);
     expect(rows).toEqual([{ state: "CANCELLED" }]);
     const done = await scan();
     expect(done.filesSeen).toBe(2_000);
@@ -376,7 +361,7 @@ describe("a scan", () => {
     const onProgress = () => {
       if (cut) return;
       cut = true;
-      void database.db.query(
+      void world.db.query(
         "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())",
       );
     };

@@ -1,23 +1,10 @@
 import { appendFileSync, closeSync, lstatSync, openSync, renameSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
-import { openField, removeTemporaryFolders, setModified, type Field } from "./fixture.ts";
+import { expect, test, vi } from "vitest";
+import { scoutWorld, setModified, type Field } from "./fixture.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-});
-
-const field = (settleMs: number) => openField(database.db, threads, { settleMs });
+const world = scoutWorld();
+const field = (settleMs: number) => world.openField({ settleMs });
 /** Longer than any test takes, on however busy a machine. */
 const hour = 3_600_000;
 
@@ -68,7 +55,7 @@ test("a file that a writer keeps appending to waits, then has one version with e
   await settle(place, 2_000);
 
   expect(await place.record()).toHaveLength(1);
-  const { rows } = await database.db.query(
+  const { rows } = await world.db.query(
     "select v.size_bytes::int from cf_file_version v join cf_file_location l on l.id = v.location_id where l.source_id = $1",
     [place.source.id],
   );

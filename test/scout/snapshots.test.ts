@@ -1,43 +1,31 @@
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeEach, expect, test } from "vitest";
 import { addSource } from "../../control/add-source.ts";
 import { findSource } from "../../db/source-root.ts";
-import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { pruneSnapshots } from "../../snapshots/prune.ts";
 import { snapshotPath, type SnapshotStore } from "../../snapshots/store.ts";
 import { sweepStore } from "../../snapshots/sweep.ts";
-import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { copiesIn, removeStores, temporaryStore, unfinishedIn } from "../snapshots/store-fixture.ts";
-import { openField, readRecord, removeTemporaryFolders, type Field } from "./fixture.ts";
+import { readRecord, scoutWorld, type Field } from "./fixture.ts";
 import { scanAndKill } from "./scan-and-kill.ts";
 
-let database: TestDatabase;
-let threads: ScoutThreads;
+const world = scoutWorld();
 let store: SnapshotStore & { readonly stateDir: string };
 let place: Field;
-beforeAll(async () => {
-  database = await testDatabase();
-  threads = createScoutThreads(2);
-});
 beforeEach(async () => {
   store = await temporaryStore();
-  place = await openField(database.db, threads, { snapshots: true });
+  place = await world.openField({ snapshots: true });
 });
-afterAll(async () => {
-  await threads.close();
-  await database.close();
-  removeTemporaryFolders();
-  removeStores();
-});
+afterAll(removeStores);
 
 const sha256 = (content: string): string => createHash("sha256").update(content).digest("hex");
 const scan = (field = place) => field.scan(null, { store });
 
 /** Of each version of the source: its file, its number, and whether a copy is kept for it. */
 async function kept(field = place): Promise<readonly string[]> {
-  const { rows } = await database.db.query<{ line: string }>(
+  const { rows } = await world.db.query<{ line: string }>(
     `select l.rel_path || ' ' || v.sequence || case when k.file_version_id is null then ' none' else ' kept' end as line
      from cf_file_version v join cf_file_location l on l.id = v.location_id
      left join cf_snapshot_version k on k.file_version_id = v.id and k.store = $2
@@ -62,7 +50,7 @@ test("each version's content is kept, one copy for equal ones; the file may chan
 });
 
 test("nothing is copied for a source that doesn't ask for it", async () => {
-  const plain = await openField(database.db, threads);
+  const plain = await world.openField();
   plain.write("a.csv", "private");
   await scan(plain);
   expect(copiesIn(store)).toEqual([]);
@@ -75,14 +63,14 @@ test("a source that asks for it is not scanned where nobody says where to keep c
 });
 
 test("switched on later, the next scan of the whole source copies what is there, once", async () => {
-  const plain = await openField(database.db, threads);
+  const plain = await world.openField();
   for (const name of ["a.csv", "b.csv", "in/c.csv"]) plain.write(name, name);
   await plain.scan();
   plain.write("a.csv", "a.csv, second");
   await plain.scan();
-  const context = { db: database.db, actor: "test", temporal: null };
+  const context = { db: world.db, actor: "test", temporal: null };
   await addSource(context, { name: plain.source.name, settings: { snapshots: true }, ownFolders: [] });
-  const source = (await findSource(database.db, plain.source.name))!;
+  const source = (await findSource(world.db, plain.source.name))!;
 
   await plain.scan(["in"], { source, store });
   expect(copiesIn(store)).toEqual([]);
@@ -125,46 +113,46 @@ test("a scan that is killed anywhere leaves no version without its copy, and the
     (step, hashed) => step === "hash" && hashed >= 900,
   ];
   for (const isTime of times) {
-    expect(await scanAndKill([database.url, place.source.name, store.stateDir], isTime)).not.toContain("done 0");
+    expect(await scanAndKill([world.url, place.source.name, store.stateDir], isTime)).not.toContain("done 0");
     expect((await kept()).filter((line) => line.endsWith("none"))).toEqual([]);
     await expectRowsHaveFiles();
   }
   await scan();
   expect(await kept()).toHaveLength(2_000);
   expect((await kept()).filter((line) => line.endsWith("none"))).toEqual([]);
-  await sweepStore(database.db, store, { unknownMs: 0, unfinishedMs: 0 });
+  await sweepStore(world.db, store, { unknownMs: 0, unfinishedMs: 0 });
   expect(unfinishedIn(store)).toEqual([]);
   expect(copiesIn(store)).toEqual(Array.from({ length: 700 }, (_, index) => sha256(`content ${index}`)).toSorted());
 });
 
 test("scans go on while copies are taken away: what the record says is there is there", async () => {
   // Everything but the newest 5 kB goes at once, and comes back under other names with each scan; unrecorded copies are swept, too.
-  const context = { db: database.db, actor: "test", temporal: null };
+  const context = { db: world.db, actor: "test", temporal: null };
   await addSource(context, { name: place.source.name, settings: { snapshotBytesMax: 5_000 }, ownFolders: [] });
-  const source = (await findSource(database.db, place.source.name))!;
+  const source = (await findSource(world.db, place.source.name))!;
   let scanning = true;
   const removing = (async () => {
     while (scanning) {
-      await pruneSnapshots(database.db, store);
-      await sweepStore(database.db, store, { unknownMs: 0 });
+      await pruneSnapshots(world.db, store);
+      await sweepStore(world.db, store, { unknownMs: 0 });
     }
   })();
-  await database.db.query("delete from cf_outbox");
+  await world.db.query("delete from cf_outbox");
   for (let round = 0; round < 8; round += 1) {
     for (let index = 0; index < 400; index += 1) place.write(`f${index}`, `content ${(index + round) % 500}`);
     await place.scan(null, { source, store });
-    await database.db.query("delete from cf_outbox");
+    await world.db.query("delete from cf_outbox");
     await expectRowsHaveFiles();
   }
   scanning = false;
   await removing;
   await expectRowsHaveFiles();
-  expect((await readRecord(database.db, place.source.id)).length).toBe(400);
+  expect((await readRecord(world.db, place.source.id)).length).toBe(400);
 });
 
 /** Under the lock under which rows go before their files. */
 async function expectRowsHaveFiles(): Promise<void> {
-  const client = await database.db.connect();
+  const client = await world.db.connect();
   try {
     await client.query("begin");
     await client.query("select pg_advisory_xact_lock(hashtextextended('casparian snapshots ' || $1, 0))", [store.id]);
