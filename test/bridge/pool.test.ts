@@ -7,12 +7,13 @@ import { createPluginPool } from "../../bridge/pool.ts";
 import { sandboxCapabilities } from "../../bridge/sandbox.ts";
 import { testTools } from "../support/tools.ts";
 import { makeBareEnvironment } from "./bare-environment.ts";
-import { descendantsOf, isAlive, processesNamed } from "./processes.ts";
+import { descendantsOf, isAlive, processesNamed, sleepsOf } from "./processes.ts";
 import { createRunner, pluginPath, rowsOf, silent } from "./run-plugin.ts";
 
 const runner = createRunner();
-/** A name of at most 15 letters that nobody else has. */
+/** Names of at most 15 letters that nobody else has. */
 const sleeper = `cf-${process.pid}-s`;
+const sender = `cf-${process.pid}-d`;
 const waiting = { timeout: 30_000, interval: 20 };
 
 test("several files at once in forks of one parent", async () => {
@@ -49,20 +50,20 @@ test("what a handler throws ends the plugin and is thrown", async () => {
 
 test("a slow handler holds the plugin back", async () => {
   const source = [
-    "import time, pyarrow as pa",
+    "import ctypes, time, pyarrow as pa",
     "class Handler:",
     "    def execute(self, file_path):",
+    `        ctypes.CDLL(None).prctl(15, b'${sender}', 0, 0, 0)  # PR_SET_NAME`,
     "        for _ in range(10):",
     "            yield pa.table({'made': [time.time() * 1000] * 60_000, 'text': ['x' * 50] * 60_000})",
   ].join("\n");
   const madeAt: number[] = [];
   let released = 0;
-  const hold = new Promise<void>((resolve) => setTimeout(resolve, 500));
   await runner.run({
     source,
     handlers: {
       message: async (_output, message) => {
-        if (madeAt.length === 0) await hold;
+        if (madeAt.length === 0) await untilBlocked(sender);
         released ||= Date.now();
         madeAt.push(firstValue(message.bytes));
       },
@@ -71,6 +72,18 @@ test("a slow handler holds the plugin back", async () => {
   expect(madeAt).toHaveLength(10);
   expect(madeAt.at(-1)).toBeGreaterThan(released);
 });
+
+/** Until a process sleeps and has not run from one look to the next, as it would if anything of what it sends were read. */
+async function untilBlocked(name: string): Promise<void> {
+  let last: number | undefined;
+  await vi.waitFor(() => {
+    const sleeps = sleepsOf(processesNamed(name)[0] ?? 0);
+    const before = last;
+    last = sleeps;
+    expect(sleeps).toBeDefined();
+    expect(sleeps).toBe(before);
+  }, waiting);
+}
 
 /** Of a batch whose first column holds numbers and no nulls, so that its body begins with them. */
 function firstValue(bytes: Uint8Array): number {

@@ -16,6 +16,12 @@ export function isAlive(pid: number): boolean {
   return state !== undefined && state !== "Z" && state !== "X";
 }
 
+/** How often a process has gone to sleep, if it sleeps now. */
+export function sleepsOf(pid: number): number | undefined {
+  const sleeps = /^State:\s+S[^]*^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1];
+  return sleeps === undefined ? undefined : Number(sleeps);
+}
+
 function processes(): readonly number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
