@@ -9,7 +9,7 @@ import { findSource, updateSource, type SourceSettings } from "../../db/source-r
 import type { ScanRequest } from "../../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { tarGzOf, zipFiles, zipOf } from "../support/archives.ts";
-import { scoutWorld, setModified, type Field } from "./fixture.ts";
+import { asOrdinaryUser, scoutWorld, setModified, type Field } from "./fixture.ts";
 
 const world = scoutWorld();
 const field = (settings: Partial<SourceSettings> = {}) => world.openField({ archives: true, ...settings });
@@ -412,11 +412,14 @@ describe("globs", () => {
   });
 });
 
-test.skipIf(process.getuid?.() === 0)("an archive that nobody may read is a finding as any file", async () => {
+test("an archive that nobody may read is a finding as any file", async () => {
   const place = await field();
   writeFileSync(join(place.root, "drop.zip"), zipFiles({ "a.csv": "A" }));
+  chmodSync(place.root, 0o755);
   chmodSync(join(place.root, "drop.zip"), 0);
-  await place.scan();
+  await asOrdinaryUser(async () => {
+    await place.scan();
+  });
   expect(await place.findings()).toEqual(["UNREADABLE drop.zip"]);
 });
 

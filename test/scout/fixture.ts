@@ -121,3 +121,14 @@ export async function readRecord(db: Database, sourceId: string): Promise<readon
 export function setModified(path: string, seconds: number): void {
   utimesSync(path, seconds, seconds);
 }
+
+/** Permissions hold for everybody but root, as which tests may run. The system's threads all follow. */
+export async function asOrdinaryUser(work: () => Promise<void>): Promise<void> {
+  if (process.getuid?.() !== 0) return work();
+  process.seteuid?.(65_534);
+  try {
+    await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}

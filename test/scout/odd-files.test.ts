@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { testTools } from "../support/tools.ts";
 import { walk } from "../../scout/walk.ts";
-import { scoutWorld } from "./fixture.ts";
+import { asOrdinaryUser, scoutWorld } from "./fixture.ts";
 
 const world = scoutWorld();
 const field = world.openField;
@@ -65,7 +65,7 @@ test("a file system that is mounted below the root belongs to it, and what was i
   try {
     execFileSync("unshare", ["-rm", "true"], { stdio: "ignore" });
   } catch {
-    return context.skip("this user may not mount");
+    return context.skip("the kernel lets this user make no mount namespace");
   }
   execFileSync("unshare", ["-rm", "sh", "-c", script, root, process.execPath, program, world.url, source.name], { stdio: "pipe" });
   expect(await record()).toEqual([expect.stringMatching(/^mounted\/inner PRESENT 1:/), expect.stringMatching(/^stays PRESENT 1:/)]);
@@ -191,14 +191,3 @@ describe("what can't be read", () => {
     expect(await scan()).toMatchObject({ filesVanished: 1, filesNew: 1, findings: 0 });
   });
 });
-
-/** Permissions hold for everybody but root, as which tests may run. The system's threads all follow. */
-async function asOrdinaryUser(work: () => Promise<void>): Promise<void> {
-  if (process.getuid?.() !== 0) return work();
-  process.seteuid?.(65_534);
-  try {
-    await work();
-  } finally {
-    process.seteuid?.(0);
-  }
-}
