@@ -1,4 +1,3 @@
-import { NativeConnection, Worker } from "@temporalio/worker";
 import { CancelledFailure, Context } from "@temporalio/activity";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { cancelJob } from "../../control/cancel-job.ts";
@@ -9,10 +8,9 @@ import { beginAttempt, setJobState } from "../../db/job.ts";
 import type { Source } from "../../db/source-root.ts";
 import { fileVersionWorkflowId, taskQueue, workflowTypes } from "../../workflows/names.ts";
 import { testDatabase } from "../support/database.ts";
-import "../support/quiet-temporal.ts";
 import { fillRecord } from "../support/record.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
-import { testWorkflowBundle } from "../support/workflow-bundle.ts";
+import { testWorker } from "../support/worker.ts";
 
 const { db, close } = await testDatabase();
 const record = fillRecord(db);
@@ -114,48 +112,38 @@ test("a running job is cancelled by its workflow, which stops the plugin first",
   /** The workflows as they are, with activities that do no more than the record sees of the real ones. */
   async function withWorker(ended: string[], work: (temporal: TestTemporal) => Promise<void>): Promise<void> {
     const temporal = await testTemporal();
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    const worker = await Worker.create({
-      connection,
-      namespace: temporal.namespace,
-      taskQueue,
-      workflowBundle: { codePath: await testWorkflowBundle() },
-      activities: {
-        planJobs: async () => ({
-          jobs: [{ jobId: id, plugin: "clean", environmentHash: "e", environmentReady: true, stagedAttempt: null }],
-        }),
-        async runPlugin({ jobId }: { readonly jobId: string }): Promise<void> {
-          await beginAttempt(db, jobId, "test:1");
-          const heartbeat = setInterval(() => Context.current().heartbeat(), 100);
-          try {
-            await Context.current().cancelled;
-          } catch (error) {
-            if (error instanceof CancelledFailure) ended.push(jobId);
-            throw error;
-          } finally {
-            clearInterval(heartbeat);
-          }
-        },
-        async endJob({
-          jobId,
-          state,
-          error,
-        }: {
-          jobId: string;
-          state: "CANCELLED";
-          error: { code: string; message: string };
-        }): Promise<void> {
-          await setJobState(db, jobId, state, error);
-        },
+    const worker = await testWorker(temporal, () => ({
+      planJobs: async () => ({
+        jobs: [{ jobId: id, plugin: "clean", environmentHash: "e", environmentReady: true, stagedAttempt: null }],
+      }),
+      async runPlugin({ jobId }: { readonly jobId: string }): Promise<void> {
+        await beginAttempt(db, jobId, "test:1");
+        const heartbeat = setInterval(() => Context.current().heartbeat(), 100);
+        try {
+          await Context.current().cancelled;
+        } catch (error) {
+          if (error instanceof CancelledFailure) ended.push(jobId);
+          throw error;
+        } finally {
+          clearInterval(heartbeat);
+        }
       },
-    });
-    const running = worker.run();
+      async endJob({
+        jobId,
+        state,
+        error,
+      }: {
+        jobId: string;
+        state: "CANCELLED";
+        error: { code: string; message: string };
+      }): Promise<void> {
+        await setJobState(db, jobId, state, error);
+      },
+    }));
     try {
       await work(temporal);
     } finally {
-      worker.shutdown();
-      await running;
-      await connection.close();
+      await worker.close();
       await temporal.close();
     }
   }

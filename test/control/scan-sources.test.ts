@@ -1,20 +1,16 @@
-import { NativeConnection, Worker } from "@temporalio/worker";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { scanSources, type ScanContext, type ScanOutcome, type ScanProgress, type ScanRequest } from "../../control/scan-sources.ts";
 import type { Source } from "../../db/source-root.ts";
-import { scanWorkflowId, taskQueue } from "../../workflows/names.ts";
+import { scanWorkflowId } from "../../workflows/names.ts";
 import { testDatabase } from "../support/database.ts";
-import "../support/quiet-temporal.ts";
 import { fillRecord } from "../support/record.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
-import { testWorkflowBundle } from "../support/workflow-bundle.ts";
+import { testWorker, type TestWorker } from "../support/worker.ts";
 
 const { db, close } = await testDatabase();
 const record = fillRecord(db);
 let temporal: TestTemporal;
-let connection: NativeConnection;
-let worker: Worker;
-let running: Promise<void>;
+let worker: TestWorker;
 let source: Source;
 let pluginId: string;
 
@@ -26,7 +22,6 @@ beforeAll(async () => {
   temporal = await testTemporal();
   source = await record.source("inbox");
   pluginId = await record.plugin("clean", "1");
-  connection = await NativeConnection.connect({ address: temporal.address });
   const scanActivity = async () => {
     const { rows } = await db.query<{ id: string }>("insert into cf_scan (source_id) values ($1) returning id", [source.id]);
     const { filesNew, settleInMs } = await onScan();
@@ -38,14 +33,11 @@ beforeAll(async () => {
     const rest = { filesUnchanged: 0, filesReappeared: 0, bytesHashed: 0, findings: 0, message: null };
     return { outcome: "SCANNED", report: { ...report, ...rest }, nextSettleInMs: settleInMs };
   };
-  worker = await Worker.create({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue,
-    workflowBundle: { codePath: await testWorkflowBundle() },
-    activities: { scan: scanActivity, scanPaths: scanActivity, dispatchFew: async () => (await onDispatch(), true) },
-  });
-  running = worker.run();
+  worker = await testWorker(temporal, () => ({
+    scan: scanActivity,
+    scanPaths: scanActivity,
+    dispatchFew: async () => (await onDispatch(), true),
+  }));
 });
 beforeEach(() => {
   onScan = async () => ({ filesNew: 0, settleInMs: null });
@@ -59,9 +51,7 @@ afterEach(async () => {
     .catch(() => {});
 });
 afterAll(async () => {
-  worker?.shutdown();
-  await running;
-  await connection?.close();
+  await worker?.close();
   await temporal?.close();
   await close();
 });

@@ -1,18 +1,14 @@
 import { ApplicationFailure } from "@temporalio/common";
 import { WorkflowFailedError, type WorkflowHandle } from "@temporalio/client";
 import { Context } from "@temporalio/activity";
-import { NativeConnection, Worker } from "@temporalio/worker";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { PlannedJob } from "../../activities/plan.ts";
 import { fileVersionWorkflowId, searchAttributes, signals, taskQueue, workflowTypes } from "../../workflows/names.ts";
-import "../support/quiet-temporal.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
-import { testWorkflowBundle } from "../support/workflow-bundle.ts";
+import { testWorker, type TestWorker } from "../support/worker.ts";
 
 let temporal: TestTemporal;
-let worker: Worker;
-let running: Promise<void>;
-let connection: NativeConnection;
+let worker: TestWorker;
 
 /** What the fake activities were asked, and what they answer; reset for each test. */
 let calls: string[];
@@ -21,40 +17,30 @@ let run: (jobId: string) => Promise<{ outcome: string; attempt?: number }>;
 
 beforeAll(async () => {
   temporal = await testTemporal();
-  connection = await NativeConnection.connect({ address: temporal.address });
-  worker = await Worker.create({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue,
-    workflowBundle: { codePath: await testWorkflowBundle() },
-    activities: {
-      async planJobs() {
-        calls.push("plan");
-        return { jobs: plans.shift() ?? [] };
-      },
-      async prepareEnvironment({ environmentHash }: { environmentHash: string }) {
-        calls.push(`environment ${environmentHash}`);
-      },
-      async runPlugin({ jobId }: { jobId: string }) {
-        calls.push(`run ${jobId}`);
-        return run(jobId);
-      },
-      async commitJob({ jobId, attempt }: { jobId: string; attempt: number }) {
-        calls.push(`commit ${jobId}/${attempt}`);
-        return { state: "COMPLETED" };
-      },
-      async endJob({ jobId, state, error }: { jobId: string; state: string; error: { code: string; message: string } }) {
-        calls.push(`end ${jobId} ${state} ${error.code}: ${error.message}`);
-      },
+  worker = await testWorker(temporal, () => ({
+    async planJobs() {
+      calls.push("plan");
+      return { jobs: plans.shift() ?? [] };
     },
-  });
-  running = worker.run();
+    async prepareEnvironment({ environmentHash }: { environmentHash: string }) {
+      calls.push(`environment ${environmentHash}`);
+    },
+    async runPlugin({ jobId }: { jobId: string }) {
+      calls.push(`run ${jobId}`);
+      return run(jobId);
+    },
+    async commitJob({ jobId, attempt }: { jobId: string; attempt: number }) {
+      calls.push(`commit ${jobId}/${attempt}`);
+      return { state: "COMPLETED" };
+    },
+    async endJob({ jobId, state, error }: { jobId: string; state: string; error: { code: string; message: string } }) {
+      calls.push(`end ${jobId} ${state} ${error.code}: ${error.message}`);
+    },
+  }));
 });
 
 afterAll(async () => {
-  worker?.shutdown();
-  await running;
-  await connection?.close();
+  await worker?.close();
   await temporal?.close();
 });
 

@@ -1,6 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { Client } from "@temporalio/client";
-import { NativeConnection, Worker } from "@temporalio/worker";
+import type { Client } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createRequestScanActivities } from "../../activities/request-scan.ts";
 import { createScanActivities } from "../../activities/scan.ts";
@@ -11,17 +10,14 @@ import { requestScan } from "../../workers/request-scan.ts";
 import { scanWorkflowId, taskQueue } from "../../workflows/names.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
-import "../support/quiet-temporal.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testTools } from "../support/tools.ts";
-import { testWorkflowBundle } from "../support/workflow-bundle.ts";
+import { testWorker, type TestWorker } from "../support/worker.ts";
 
 let database: TestDatabase;
 let temporal: TestTemporal;
-let connection: NativeConnection;
 let client: Client;
-let worker: Worker;
-let running: Promise<void>;
+let worker: TestWorker;
 
 interface Scan {
   readonly source: string;
@@ -34,8 +30,6 @@ const settleInMs = new Map<string, number>();
 
 beforeAll(async () => {
   [database, temporal] = await Promise.all([testDatabase(), testTemporal()]);
-  connection = await NativeConnection.connect({ address: temporal.address });
-  client = new Client({ connection, namespace: temporal.namespace });
   const real = createScanActivities({ db: database.db, log: quietLog, dispatch: async () => 0 });
   const scan: (typeof real)["scan"] = async ({ source, paths }) => {
     scans.push({ source, paths });
@@ -46,24 +40,16 @@ beforeAll(async () => {
     const report = { ...counts, scanId: "1", filesWaiting: waits === null ? 0 : 1, bytesHashed: 0, findings: 0, message: null };
     return { outcome: "SCANNED", report, nextSettleInMs: waits };
   };
-  worker = await Worker.create({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue,
-    workflowBundle: { codePath: await testWorkflowBundle() },
-    activities: {
-      ...real,
-      scan,
-      scanPaths: scan,
-      ...createRequestScanActivities({ db: database.db, requestScan: (source) => requestScan(client, source, "due") }),
-    },
-  });
-  running = worker.run();
+  worker = await testWorker(temporal, () => ({
+    ...real,
+    scan,
+    scanPaths: scan,
+    ...createRequestScanActivities({ db: database.db, requestScan: (source) => requestScan(client, source, "due") }),
+  }));
+  client = worker.client;
 });
 afterAll(async () => {
-  worker.shutdown();
-  await running;
-  await connection.close();
+  await worker.close();
   await temporal.close();
   await database.close();
 });
@@ -118,20 +104,17 @@ test("a source's priority holds for its scan's activities, too", async () => {
   const [name, workerGroup] = ["urgent", "without-activities"];
   const queue = `${taskQueue}:${workerGroup}`;
   // Runs workflows only, so that the activity waits in the queue.
-  const workflows = await Worker.create({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue: queue,
-    workflowBundle: { codePath: await testWorkflowBundle() },
-  });
-  await workflows.runUntil(async () => {
+  const workflows = await testWorker(temporal, undefined, queue);
+  try {
     await requestScan(client, { name, workerGroup, priority: 50 }, "everything");
     const { workflowService } = temporal.connection;
     const poll = { namespace: temporal.namespace, taskQueue: { name: queue }, identity: "test" };
     const task = await temporal.connection.withDeadline(Date.now() + 30_000, () => workflowService.pollActivityTaskQueue(poll));
     expect(task).toMatchObject({ activityType: { name: "scan" }, priority: { priorityKey: 1, fairnessKey: name } });
     await temporal.client.workflow.getHandle(scanWorkflowId(name)).terminate();
-  });
+  } finally {
+    await workflows.close();
+  }
 });
 
 test("a scan that takes longer than its interval is not followed by another at once", async () => {

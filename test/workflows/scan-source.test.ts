@@ -1,8 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { appendFileSync, renameSync, truncateSync } from "node:fs";
 import { join } from "node:path";
-import { NativeConnection, Worker } from "@temporalio/worker";
-import { Client } from "@temporalio/client";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createDispatcher } from "../../activities/dispatch.ts";
 import { createScanActivities } from "../../activities/scan.ts";
@@ -13,43 +11,31 @@ import { scanWorkflowId, signals, taskQueue } from "../../workflows/names.ts";
 import type { ScanSourceProgress, ScanSourceResult } from "../../workflows/scan-source.ts";
 import { openField, recordingLog, removeTemporaryFolders } from "../scout/fixture.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import "../support/quiet-temporal.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testTools } from "../support/tools.ts";
-import { testWorkflowBundle } from "../support/workflow-bundle.ts";
+import { testWorker, type TestWorker } from "../support/worker.ts";
 
 let database: TestDatabase;
 let temporal: TestTemporal;
 let threads: ScoutThreads;
-let connection: NativeConnection;
-let worker: Worker;
-let running: Promise<void>;
+let worker: TestWorker;
 beforeAll(async () => {
   [database, temporal] = await Promise.all([testDatabase(), testTemporal()]);
   threads = createScoutThreads(2);
-  connection = await NativeConnection.connect({ address: temporal.address });
-  const client = new Client({ connection, namespace: temporal.namespace });
-  const dispatcher = createDispatcher({ db: database.db, client, log: recordingLog() });
-  worker = await Worker.create({
-    connection,
-    namespace: temporal.namespace,
-    taskQueue,
-    workflowBundle: { codePath: await testWorkflowBundle() },
-    activities: {
+  worker = await testWorker(temporal, (client) => {
+    const dispatcher = createDispatcher({ db: database.db, client, log: recordingLog() });
+    return {
       ...createScanActivities({ db: database.db, log: recordingLog(), dispatch: dispatcher.dispatch, threads }),
       // What comes after the dispatch is other tests' matter.
       planJobs: async ({ fileVersionId }: { fileVersionId: string }) => {
         await takeOutboxRow(database.db, fileVersionId);
         return { jobs: [] };
       },
-    },
+    };
   });
-  running = worker.run();
 });
 afterAll(async () => {
-  worker.shutdown();
-  await running;
-  await connection.close();
+  await worker.close();
   await threads.close();
   await temporal.close();
   await database.close();
