@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { execa, type ResultPromise } from "execa";
-import { vi } from "vitest";
+import { afterAll, vi } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -23,7 +23,7 @@ export interface Ended {
 type RunningCommand = Pick<ResultPromise, "kill" | "pid" | "stderr"> & Promise<Ended>;
 
 /** The product as a user has it: real processes in a folder of its own. */
-export interface Product extends AsyncDisposable {
+export interface Product {
   readonly home: string;
   readonly inbox: string;
   /** Runs a command to its end; doesn't throw for exit codes. */
@@ -47,8 +47,25 @@ export interface RunningProduct {
   killEverything(): Promise<void>;
 }
 
-/** A new home with an empty inbox that is a source named `inbox`; disposing stops what runs in it and removes it. */
-export async function createProduct(options: { readonly settleMs?: number } = {}): Promise<Product> {
+/** A job as `casparian jobs list --json` tells it, as far as tests ask. */
+export interface ListedJob {
+  readonly id: string;
+  readonly state: string;
+  readonly plugin: string;
+  readonly path: string;
+  readonly sequence: number;
+}
+
+export function listJobs(product: Product): Promise<readonly ListedJob[]> {
+  return product.json<readonly ListedJob[]>("jobs", "list");
+}
+
+/**
+ * A new home with an empty inbox that is a source named `inbox`, for the tests of the file that calls it, which may take minutes. After the
+ * last of them what runs in it is stopped, and it is removed.
+ */
+export async function testProduct(options: { readonly settleMs?: number } = {}): Promise<Product> {
+  vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
   const home = await mkdtemp(join(tmpdir(), "casparian-test-"));
   const inbox = join(home, "inbox");
   await mkdir(inbox);
@@ -73,11 +90,11 @@ export async function createProduct(options: { readonly settleMs?: number } = {}
       await writeFile(join(home, path), content);
       return join(home, path);
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(started.map((running) => running.stop()));
-      await rm(home, { recursive: true, force: true });
-    },
   };
+  afterAll(async () => {
+    await Promise.all(started.map((running) => running.stop()));
+    await rm(home, { recursive: true, force: true });
+  });
   const added = await product.run("source", "add", "inbox", inbox, "--settle", String((options.settleMs ?? 50) / 1000));
   if (added.exitCode !== 0) throw new Error(`the source could not be added: ${added.stderr}`);
   return product;

@@ -1,18 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { tarGzOf, zipOf } from "../support/archives.ts";
 import { readResults } from "../support/parquet.ts";
-import { createProduct, type Product } from "../support/product.ts";
+import { testProduct } from "../support/product.ts";
 import { csv, csvPlugin } from "../support/samples.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-let product: Product;
-beforeAll(async () => {
-  product = await createProduct();
-});
-afterAll(() => product[Symbol.asyncDispose]());
+const product = await testProduct();
 
 test("a zip file with two CSV files is dropped, and both become tables", async () => {
   await product.json("plugin", "publish", await product.write("finance.py", csvPlugin));

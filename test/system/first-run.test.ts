@@ -1,28 +1,14 @@
 import { readdir, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { readResults } from "../support/parquet.ts";
-import { createProduct, processesOf, type Product } from "../support/product.ts";
+import { listJobs, processesOf, testProduct } from "../support/product.ts";
 import { csv, csvPlugin, failingPlugin, oldSdkPlugin } from "../support/samples.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-let product: Product;
-beforeAll(async () => {
-  product = await createProduct();
-});
-afterAll(() => product[Symbol.asyncDispose]());
-
-interface Job {
-  readonly id: string;
-  readonly state: string;
-  readonly plugin: string;
-  readonly path: string;
-  readonly sequence: number;
-}
-const jobs = (): Promise<readonly Job[]> => product.json<readonly Job[]>("jobs", "list");
+const product = await testProduct();
+const jobs = () => listJobs(product);
 
 test("with nothing running: publish both forms of plugin, scan, and the tables are there", async () => {
   await product.json("plugin", "publish", await product.write("finance.py", csvPlugin));

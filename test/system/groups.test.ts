@@ -3,21 +3,18 @@ import { join, resolve } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openDatabase, type Database } from "../../db/pool.ts";
-import { createProduct, type Product, type RunningProduct } from "../support/product.ts";
+import { testProduct, type RunningProduct } from "../support/product.ts";
 import { csv, csvPlugin } from "../support/samples.ts";
-
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
 
 const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 const patience = { timeout: 60_000, interval: 200 };
-let product: Product;
+const product = await testProduct();
 let running: RunningProduct;
 let db: Database;
 type WorkerProcess = Pick<ResultPromise, "kill" | "pid"> & Promise<{ readonly exitCode?: number | undefined }>;
 const workers: WorkerProcess[] = [];
 
 beforeAll(async () => {
-  product = await createProduct();
   await product.json("plugin", "publish", await product.write("finance.py", csvPlugin));
   running = await product.start();
   db = openDatabase(running.status.database.url);
@@ -26,7 +23,6 @@ afterAll(async () => {
   for (const worker of workers) worker.kill("SIGTERM");
   await Promise.all(workers);
   await db?.end();
-  await product?.[Symbol.asyncDispose]();
 });
 
 /** One more worker, with what `--group` gives it. */

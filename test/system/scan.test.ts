@@ -2,16 +2,10 @@ import { once } from "node:events";
 import { open } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { execa } from "execa";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { createProduct, type Product } from "../support/product.ts";
+import { expect, test, vi } from "vitest";
+import { testProduct } from "../support/product.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-let product: Product;
-beforeAll(async () => {
-  product = await createProduct({ settleMs: 0 });
-});
-afterAll(() => product?.[Symbol.asyncDispose]());
+const product = await testProduct({ settleMs: 0 });
 
 const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 

@@ -1,25 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { readResults } from "../support/parquet.ts";
-import { createProduct, type Product } from "../support/product.ts";
+import { listJobs, testProduct } from "../support/product.ts";
 import { csv, slowPlugin } from "../support/samples.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-let product: Product;
-beforeAll(async () => {
-  product = await createProduct();
-});
-afterAll(() => product[Symbol.asyncDispose]());
-
-interface Job {
-  readonly id: string;
-  readonly state: string;
-  readonly path: string;
-  readonly sequence: number;
-}
-const jobs = (): Promise<readonly Job[]> => product.json<readonly Job[]>("jobs", "list");
+const product = await testProduct();
+const jobs = () => listJobs(product);
 
 test("a file that is overwritten before its job ran gives the rows of both versions, and the old one can be had again", async () => {
   await product.write("casparian.toml", "[worker]\nconcurrency = 1\n");

@@ -5,25 +5,19 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openDatabase, type Database } from "../../db/pool.ts";
 import { readResults } from "../support/parquet.ts";
-import { createProduct, processesOf, type Product, type RunningProduct } from "../support/product.ts";
+import { processesOf, testProduct, type RunningProduct } from "../support/product.ts";
 import { csv, csvPlugin, slowPlugin } from "../support/samples.ts";
 import { testTools } from "../support/tools.ts";
 
-vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
-
-let product: Product;
+const product = await testProduct();
 let running: RunningProduct;
 let db: Database;
 
 beforeAll(async () => {
-  product = await createProduct();
   await product.json("plugin", "publish", await product.write("finance.py", csvPlugin));
   await begin();
 });
-afterAll(async () => {
-  await closeDatabase();
-  await product?.[Symbol.asyncDispose]();
-});
+afterAll(closeDatabase);
 
 async function begin(): Promise<void> {
   running = await product.start();
