@@ -12,7 +12,7 @@ import { tarGzOf, zipFiles } from "../support/archives.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
 import { quietLog } from "../support/quiet-log.ts";
-import { sha256 } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 import { csv } from "../support/samples.ts";
 
 /** Says which file it was given and what is beside it. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -13,6 +12,7 @@ import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
 import { csv, csvPlugin } from "../support/samples.ts";
+import { sha256 } from "../support/sha256.ts";
 
 /** Tells where it reads from, and tries to write there. */
 const curiousPlugin = `import os
@@ -42,7 +42,6 @@ beforeAll(async () => {
 afterAll(() => fixture?.[Symbol.asyncDispose]());
 
 const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);
-const sha256 = (content: string) => createHash("sha256").update(content).digest("hex");
 const place = (name: string) => join(fixture.folder, "in", name);
 const copyOf = (content: string) => snapshotPath(fixture.store.folder, sha256(content));
 

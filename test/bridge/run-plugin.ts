@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +7,7 @@ import { createPluginPool, type PluginHandlers, type PluginLimits, type PluginPo
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import type { Log } from "../../domain/log.ts";
+import { sha256 } from "../support/sha256.ts";
 import { testTools } from "../support/tools.ts";
 
 export interface Run {
@@ -63,7 +63,7 @@ export function createRunner(options: { readonly maxParents?: number } = {}): Ru
         plugin: {
           name,
           version: "1",
-          artifactHash: createHash("sha256").update(sourceCode).digest("hex"),
+          artifactHash: sha256(sourceCode),
           sourceCode,
           defaultOutput: "output",
         },

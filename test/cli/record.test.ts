@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { testDatabase } from "../support/database.ts";
 import { commandOn, failureOf, runCommand } from "../support/command.ts";
-import { fillRecord, sha256 } from "../support/record.ts";
+import { fillRecord } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { db, url, close } = await testDatabase();
 const home = await mkdtemp(join(tmpdir(), "casparian-record-"));

@@ -9,7 +9,7 @@ import { openStore, snapshotPath, type SnapshotStore } from "../../snapshots/sto
 import { commandOn, failureOf } from "../support/command.ts";
 import { testDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
-import { sha256 } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 import { zipFiles } from "../support/archives.ts";
 
 const { db, url, close } = await testDatabase();

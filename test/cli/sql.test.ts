@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { testDatabase } from "../support/database.ts";
 import { commandOn, failureOf, runCommand } from "../support/command.ts";
-import { fillRecord, sha256 } from "../support/record.ts";
+import { fillRecord } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const { db, url, readerUrl, close } = await testDatabase();
 const home = await mkdtemp(join(tmpdir(), "casparian-sql-"));

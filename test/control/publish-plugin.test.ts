@@ -12,7 +12,8 @@ import { topicsOf } from "../../db/topic.ts";
 import { TerminalFailure, WrongUse } from "../../domain/failure.ts";
 import { parseTopicConfig } from "../../domain/topic.ts";
 import { testDatabase } from "../support/database.ts";
-import { fillRecord, sha256 } from "../support/record.ts";
+import { fillRecord } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 import { testTools } from "../support/tools.ts";
 
 const { db, close } = await testDatabase();

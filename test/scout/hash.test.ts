@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { appendFileSync, lstatSync, renameSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { hashFile, hashTasks, type HashResult } from "../../scout/hash.ts";
 import { toFileStat } from "../../scout/stat.ts";
+import { sha256 } from "../support/sha256.ts";
 import { removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
 
 const mebibyte = 1024 * 1024;
@@ -35,7 +35,7 @@ function hash(given: ReturnType<typeof task>, meanwhile?: { readonly afterBytes:
 test.each([0, 1, 1000, mebibyte - 1, mebibyte, mebibyte + 1, 5 * mebibyte + 7])("%i bytes", async (size) => {
   const content = Buffer.alloc(size, "some content ");
   writeFileSync(path, content);
-  const expected = createHash("sha256").update(content).digest("hex");
+  const expected = sha256(content);
   expect(hash(task())).toEqual({ outcome: "HASHED", hash: expected });
   expect(await hashFile(path, never)).toEqual({ hash: expected, stat: task().stat });
 });

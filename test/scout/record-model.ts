@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import type { Database } from "../../db/pool.ts";
+import { sha256 } from "../support/sha256.ts";
 import type { FileOnDisk } from "./file-operations.ts";
 
 /** What the record holds of a location. */
@@ -137,7 +137,7 @@ function unique(all: readonly (readonly string[])[]): readonly (readonly string[
 const contentOf = new Map<string, string>();
 
 function hashOf(content: string): string {
-  const hash = createHash("sha256").update(content).digest("hex");
+  const hash = sha256(content);
   contentOf.set(hash, content);
   return hash;
 }

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
@@ -8,6 +7,7 @@ import { pruneSnapshots } from "../../snapshots/prune.ts";
 import { snapshotPath, type SnapshotStore } from "../../snapshots/store.ts";
 import { sweepStore } from "../../snapshots/sweep.ts";
 import { copiesIn, removeStores, temporaryStore, unfinishedIn } from "../snapshots/store-fixture.ts";
+import { sha256 } from "../support/sha256.ts";
 import { readRecord, scoutWorld, type Field } from "./fixture.ts";
 import { scanAndKill } from "./scan-and-kill.ts";
 
@@ -20,7 +20,6 @@ beforeEach(async () => {
 });
 afterAll(removeStores);
 
-const sha256 = (content: string): string => createHash("sha256").update(content).digest("hex");
 const scan = (field = place) => field.scan(null, { store });
 
 /** Of each version of the source: its file, its number, and whether a copy is kept for it. */

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -18,6 +17,7 @@ import { hashTasks, type HashResult } from "../../scout/hash.ts";
 import { toFileStat } from "../../scout/stat.ts";
 import { createCopies } from "../../snapshots/copies.ts";
 import { openStore, snapshotPath, type SnapshotStore } from "../../snapshots/store.ts";
+import { sha256 } from "../support/sha256.ts";
 import { copiesIn, removeStores, temporaryStore, unfinishedIn } from "./store-fixture.ts";
 
 const mebibyte = 1024 * 1024;
@@ -37,8 +37,6 @@ function write(content: Uint8Array | string): string {
   writeFileSync(path, content);
   return path;
 }
-
-const sha256 = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
 
 /** Hashes and copies files in one go, and lets something happen after the first piece. */
 function copy(paths: readonly string[], meanwhile?: () => void): readonly HashResult[] {

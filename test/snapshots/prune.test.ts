@@ -9,7 +9,8 @@ import { pruneSnapshots } from "../../snapshots/prune.ts";
 import { snapshotPath, type SnapshotStore } from "../../snapshots/store.ts";
 import { sweepStore } from "../../snapshots/sweep.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
-import { fillRecord, sha256 } from "../support/record.ts";
+import { fillRecord } from "../support/record.ts";
+import { sha256 } from "../support/sha256.ts";
 import { copiesIn, removeStores, temporaryStore } from "./store-fixture.ts";
 
 let database: TestDatabase;

@@ -1,7 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createHash } from "node:crypto";
 import { createJobActivities, type JobActivities } from "../../activities/job.ts";
 import { createPace } from "../../activities/pace.ts";
 import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
@@ -18,6 +17,7 @@ import { ownFolder } from "../../workers/own-folder.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
 import { environmentRoot } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
+import { sha256 } from "./sha256.ts";
 import { testTools } from "./tools.ts";
 
 /** A record, a folder and the activities of a worker, without Temporal: for tests of what happens between two lines. */
@@ -92,7 +92,7 @@ export async function createJobFixture(): Promise<JobFixture> {
       const id = await insertArtifact(db, {
         name,
         version: String(published),
-        artifactHash: createHash("sha256").update(sourceCode).digest("hex"),
+        artifactHash: sha256(sourceCode),
         sourceCode,
         manifest: { patterns: [pattern], topic: name },
         environmentHash: environment.hash,
@@ -114,15 +114,7 @@ export async function createJobFixture(): Promise<JobFixture> {
          insert into cf_file_version (location_id, sequence, content_hash, size_bytes, mtime_ns, ctime_ns, inode, modified_at)
          select id, 1 + (select count(*) from cf_file_version v where v.location_id = location.id), $7, $3, $4, $5, $6, now() from location
          returning id`,
-        [
-          sourceId,
-          name,
-          stat.sizeBytes,
-          stat.mtimeNs,
-          stat.ctimeNs,
-          BigInt.asIntN(64, stat.inode),
-          createHash("sha256").update(content).digest("hex"),
-        ],
+        [sourceId, name, stat.sizeBytes, stat.mtimeNs, stat.ctimeNs, BigInt.asIntN(64, stat.inode), sha256(content)],
       );
       await insertOutbox(db, [version.rows[0]!.id], "NEW");
       return version.rows[0]!.id;

@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { recordVersions } from "../../db/file-version.ts";
 import { recordCommitted, recordStaged } from "../../db/job-output.ts";
 import { beginAttempt, endAttempt, insertJobs, setJobState } from "../../db/job.ts";
@@ -6,6 +5,7 @@ import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/pl
 import type { Database } from "../../db/pool.ts";
 import { insertSource, listSources, type Source } from "../../db/source-root.ts";
 import type { PluginManifest } from "../../domain/plugin.ts";
+import { sha256 } from "./sha256.ts";
 
 /** Fills a record by the product's own queries, for tests that look at what is in it. */
 export function fillRecord(db: Database) {
@@ -91,10 +91,6 @@ export function fillRecord(db: Database) {
       await setJobState(db, jobId, "FAILED", { code: "PLUGIN_RAISED", message, hint: "Look at its traceback" });
     },
   };
-}
-
-export function sha256(content: string | Uint8Array): string {
-  return createHash("sha256").update(content).digest("hex");
 }
 
 /** Seconds since 1970, one more at each use: every version has another stat. */

@@ -1,11 +1,11 @@
 import { readdir, writeFile } from "node:fs/promises";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { readResults } from "../support/parquet.ts";
 import { listJobs, processesOf, testProduct } from "../support/product.ts";
 import { csv, csvPlugin, failingPlugin, oldSdkPlugin } from "../support/samples.ts";
+import { sha256 } from "../support/sha256.ts";
 
 const product = await testProduct();
 const jobs = () => listJobs(product);
@@ -31,7 +31,7 @@ test("with nothing running: publish both forms of plugin, scan, and the tables a
   expect(output.map(({ rows }) => rows).toSorted((a, b) => a - b)).toEqual([7, 100]);
   const legacy = await readResults(join(product.home, "elsewhere"));
   expect(legacy.map(({ rows }) => rows)).toEqual([7]);
-  expect(legacy[0]!.sourceHashes).toEqual([createHash("sha256").update(csv(7)).digest("hex")]);
+  expect(legacy[0]!.sourceHashes).toEqual([sha256(csv(7))]);
   expect((await jobs()).every((job) => job.state === "COMPLETED")).toBe(true);
   expect(await processesOf(product.home)).toEqual([]);
 });
