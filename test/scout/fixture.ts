@@ -8,6 +8,7 @@ import type { Log } from "../../domain/log.ts";
 import { scanSource, type ScanReport, type ScanRequest } from "../../scout/scan.ts";
 import { createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { sha256 } from "../support/sha256.ts";
 
 export interface LoggedLine {
   readonly level: string;
@@ -115,6 +116,11 @@ export async function readRecord(db: Database, sourceId: string): Promise<readon
     [sourceId],
   );
   return rows.map((row) => row.line);
+}
+
+/** A content's hash as `readRecord` tells it. */
+export function short(content: string | Uint8Array): string {
+  return sha256(content).slice(0, 6);
 }
 
 /** Gives a file's times a value, in seconds since 1970; its ctime becomes now, as no program can choose it. */
