@@ -7,6 +7,7 @@ import { insertOutbox, takeOutboxRow } from "../../db/outbox.ts";
 import { findSource, insertSource, updateSource, type SourceSettings } from "../../db/source-root.ts";
 import { fileVersionWorkflowId } from "../../workflows/names.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
+import { quietLog } from "../support/quiet-log.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 
 let database: TestDatabase;
@@ -23,8 +24,8 @@ afterAll(async () => {
 });
 beforeEach(() => database.db.query("delete from cf_outbox"));
 
-const log = { debug() {}, info() {}, warn() {}, error() {} };
-const dispatcher = (client = temporal.client, groups: readonly string[] = []) => createDispatcher({ db: database.db, client, log, groups });
+const dispatcher = (client = temporal.client, groups: readonly string[] = []) =>
+  createDispatcher({ db: database.db, client, log: quietLog, groups });
 
 /** Records versions of new files, as a scan does, and returns their ids. */
 const recordFiles = (...relPaths: string[]) => recordIn(sourceId, ...relPaths);

@@ -5,8 +5,9 @@ import { afterEach, expect, test, vi } from "vitest";
 import { ensureEnvironment, hasEnvironment, lockPlugin, standardEnvironment } from "../../bridge/environments.ts";
 import { TransientFailure } from "../../domain/failure.ts";
 import type { PluginEnvironment } from "../../domain/plugin.ts";
+import { quietLog } from "../support/quiet-log.ts";
 import { testTools } from "../support/tools.ts";
-import { createRunner, rowsOf, silent } from "./run-plugin.ts";
+import { createRunner, rowsOf } from "./run-plugin.ts";
 
 const runner = createRunner();
 const folders: string[] = [];
@@ -30,7 +31,7 @@ function placeFor(environment: PluginEnvironment) {
 }
 
 function build(place: ReturnType<typeof placeFor>, steps: string[] = [], signal = new AbortController().signal) {
-  return ensureEnvironment({ ...place, uv: testTools().uv, signal, log: silent, onProgress: (step) => steps.push(step) });
+  return ensureEnvironment({ ...place, uv: testTools().uv, signal, log: quietLog, onProgress: (step) => steps.push(step) });
 }
 
 const block = (...lines: readonly string[]) => ["# /// script", ...lines.map((line) => `# ${line}`), "# ///", ""].join("\n");

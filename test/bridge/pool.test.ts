@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { createPluginPool } from "../../bridge/pool.ts";
 import { sandboxCapabilities } from "../../bridge/sandbox.ts";
+import { quietLog } from "../support/quiet-log.ts";
 import { testTools } from "../support/tools.ts";
 import { makeBareEnvironment } from "./bare-environment.ts";
 import { descendantsOf, isAlive, processesNamed, sleepsOf } from "./processes.ts";
-import { createRunner, pluginPath, rowsOf, silent } from "./run-plugin.ts";
+import { createRunner, pluginPath, rowsOf } from "./run-plugin.ts";
 
 const runner = createRunner();
 /** Names of at most 15 letters that nobody else has. */
@@ -129,7 +130,7 @@ test("a parent that does not obey is ended itself", async () => {
 });
 
 test("idle parents above the most are ended", async () => {
-  const pool = createPluginPool({ log: silent, maxParents: 1 });
+  const pool = createPluginPool({ log: quietLog, maxParents: 1 });
   const folder = mkdtempSync(join(tmpdir(), "cf-pool-"));
   const before = descendantsOf(process.pid);
   try {

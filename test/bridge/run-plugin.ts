@@ -6,7 +6,7 @@ import { afterAll } from "vitest";
 import { createPluginPool, type PluginHandlers, type PluginLimits, type PluginPool, type PluginReport } from "../../bridge/pool.ts";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
-import type { Log } from "../../domain/log.ts";
+import { quietLog } from "../support/quiet-log.ts";
 import { sha256 } from "../support/sha256.ts";
 import { testTools } from "../support/tools.ts";
 
@@ -37,11 +37,9 @@ export interface Runner {
   fail(run: Run): Promise<TerminalFailure | TransientFailure>;
 }
 
-export const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
-
 /** A pool for the tests of one file, with the standard environment. */
 export function createRunner(options: { readonly maxParents?: number } = {}): Runner {
-  const pool = createPluginPool({ log: silent, ...options });
+  const pool = createPluginPool({ log: quietLog, ...options });
   const folder = mkdtempSync(join(tmpdir(), "cf-test-"));
   let runs = 0;
   afterAll(async () => {

@@ -1,13 +1,12 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { holdHome } from "../../services/home-lock.ts";
-import { runCommand } from "../support/command.ts";
+import { program, runCommand } from "../support/command.ts";
 import { processesOf } from "../support/product.ts";
 
-const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 const home = await mkdtemp(join(tmpdir(), "casparian-session-"));
 const casparian = (...args: readonly string[]) => runCommand(args, { cwd: home });
 beforeAll(() => mkdir(join(home, "inbox")));

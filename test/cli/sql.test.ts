@@ -5,7 +5,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { jobsWithVersions, versionsWithJobs } from "../support/audit-queries.ts";
 import { testDatabase } from "../support/database.ts";
-import { commandOn, failureOf, runCommand } from "../support/command.ts";
+import { commandOn, failureOf, program, runCommand } from "../support/command.ts";
 import { fillRecord } from "../support/record.ts";
 import { sha256 } from "../support/sha256.ts";
 
@@ -79,7 +79,6 @@ describe("results", () => {
   });
 
   test("may be cut off by their reader", async () => {
-    const program = join(import.meta.dirname, "../../bin/casparian.js");
     const statement = "select n, repeat('x', 100) as text from generate_series(1, 200000) n";
     const result = await execa(
       "sh",
@@ -94,7 +93,6 @@ describe("results", () => {
 });
 
 test("a statement that is interrupted stops in the server as well", async () => {
-  const program = join(import.meta.dirname, "../../bin/casparian.js");
   const child = execa(process.execPath, [program, "--database", url, "sql", "select pg_sleep(300)"], { cwd: home, reject: false });
   const sleeping = async () =>
     (

@@ -3,6 +3,7 @@ import { openDatabase } from "../../db/pool.ts";
 import { findSource } from "../../db/source-root.ts";
 import { scanSource } from "../../scout/scan.ts";
 import { createScoutThreads } from "../../scout/threads.ts";
+import { quietLog } from "../support/quiet-log.ts";
 
 /**
  * A program that scans sources as it is asked to, for tests that kill it: `node scan-server.ts DATABASE_URL`. Each line of stdin is
@@ -10,7 +11,6 @@ import { createScoutThreads } from "../../scout/threads.ts";
  */
 const db = openDatabase(process.argv[2]!, { max: 1 });
 const threads = createScoutThreads(2);
-const log = { debug() {}, info() {}, warn() {}, error() {} };
 await db.query("select 1");
 process.stdout.write("ready\n");
 for await (const line of createInterface({ input: process.stdin })) {
@@ -18,7 +18,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const onProgress = ({ step }: { step: string }): void => void process.stdout.write(`${step}\n`);
   const found = (await findSource(db, source))!;
   try {
-    await scanSource({ db, source: found, paths, threads, log, onProgress, signal: new AbortController().signal });
+    await scanSource({ db, source: found, paths, threads, log: quietLog, onProgress, signal: new AbortController().signal });
     process.stdout.write("done\n");
   } catch (error) {
     process.stdout.write(`failed ${String(error)}\n`);

@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { execa, type Options } from "execa";
 
-const program = resolve(import.meta.dirname, "../../bin/casparian.js");
+/** What `node` runs as `casparian`. */
+export const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 
 export interface CommandResult {
   readonly exitCode: number;

@@ -1,10 +1,9 @@
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, vi } from "vitest";
-
-const root = resolve(import.meta.dirname, "../..");
+import { program } from "./command.ts";
 
 /** What `casparian status --json` says, as far as tests ask. */
 export interface ProductStatus {
@@ -70,8 +69,7 @@ export async function testProduct(options: { readonly settleMs?: number } = {}):
   const inbox = join(home, "inbox");
   await mkdir(inbox);
   const started: RunningProduct[] = [];
-  const run = (...args: readonly string[]) =>
-    execa(process.execPath, [join(root, "bin/casparian.js"), "--home", home, ...args], { reject: false });
+  const run = (...args: readonly string[]) => execa(process.execPath, [program, "--home", home, ...args], { reject: false });
   const product: Product = {
     home,
     inbox,

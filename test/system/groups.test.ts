@@ -1,12 +1,12 @@
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { openDatabase, type Database } from "../../db/pool.ts";
+import { program } from "../support/command.ts";
 import { testProduct, type RunningProduct } from "../support/product.ts";
 import { csv, csvPlugin } from "../support/samples.ts";
 
-const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 const patience = { timeout: 60_000, interval: 200 };
 const product = await testProduct();
 let running: RunningProduct;

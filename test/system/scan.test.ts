@@ -1,13 +1,12 @@
 import { once } from "node:events";
 import { open } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { execa } from "execa";
 import { expect, test, vi } from "vitest";
+import { program } from "../support/command.ts";
 import { testProduct } from "../support/product.ts";
 
 const product = await testProduct({ settleMs: 0 });
-
-const program = resolve(import.meta.dirname, "../../bin/casparian.js");
 
 /** Takes no space, and would take an hour to hash. */
 async function writeHugeFile(path: string): Promise<void> {
