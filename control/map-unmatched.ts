@@ -39,7 +39,6 @@ export interface MapRequest {
   readonly by?: Grouping | undefined;
 }
 
-const pageSize = 10_000;
 const suggestionsMax = 5;
 
 /** Groups every present file that no enabled rule with an active plugin takes. Throws WrongUse for an unknown source. */
@@ -55,8 +54,7 @@ export async function mapUnmatched({ db }: ControlContext, request: MapRequest):
   let present = 0;
   let files = 0;
   let bytes = 0;
-  for (let afterId: string | undefined; ;) {
-    const page = await presentFiles(db, { sourceIds, afterId, limit: pageSize });
+  for await (const page of presentFiles(db, sourceIds)) {
     for (const file of page) {
       if (request.tag !== undefined && !router.tagsOf(file.path, file.sourceId).includes(request.tag)) continue;
       present += 1;
@@ -69,8 +67,6 @@ export async function mapUnmatched({ db }: ControlContext, request: MapRequest):
       counted.size.add(classOf(sizeClasses, file.sizeBytes), file);
       counted.age.add(classOf(ageClasses, nowMs - file.modifiedAtMs), file);
     }
-    if (page.length < pageSize) break;
-    afterId = page.at(-1)!.locationId;
   }
   const wanted = request.by === undefined ? groupings : [request.by];
   const by = Object.fromEntries(wanted.map((grouping) => [grouping, listOf(grouping, counted[grouping], request.limit)]));

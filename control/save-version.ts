@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { contentsHolding } from "../db/archive-member.ts";
 import { loadFileVersion } from "../db/file-version.ts";
-import { versionsByHash, versionsOf, type VersionRow } from "../db/history.ts";
+import { placesOf, versionsOf, type VersionRow } from "../db/history.ts";
 import type { Queryable } from "../db/pool.ts";
 import { storesOf } from "../db/snapshot.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
@@ -52,10 +52,8 @@ export async function saveVersion({ db }: ControlContext, request: SaveRequest):
   const copy = store === null ? null : snapshotPath(store.folder, contentHash);
   const outcome = copy === null ? "unreadable" : await save(copy);
   if (outcome === "saved") return { version, savedTo, from: copy! };
-  const files = (await versionsByHash(db, contentHash))
-    .filter(({ state }) => state === "PRESENT")
-    .map(({ root, path }) => join(root, path));
-  for (const from of [...new Set(files)].filter((path) => path !== savedTo).slice(0, triedMax)) {
+  const places = (await placesOf(db, contentHash)).filter((path) => path !== savedTo);
+  for (const from of places.slice(0, triedMax)) {
     if ((await save(from)) === "saved") return { version, savedTo, from };
   }
   const from = version.archive === null ? null : await saveMember(db, version.id, { to: savedTo, store, save, signal: request.signal });

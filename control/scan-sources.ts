@@ -12,6 +12,7 @@ import { askEachGroup, countWorkers } from "./count-workers.ts";
 import { findSource, noSourceHint } from "./find-source.ts";
 import { cancelOwnScan, followScan, requestMemo } from "./follow-scan.ts";
 import { explainRouting, surveyRouting, type RoutingTrouble } from "./survey-routing.ts";
+import { sourceAttribute } from "./schedules/wish.ts";
 
 export interface ScanRequest {
   /** All active sources unless given. */
@@ -141,6 +142,8 @@ async function runScans(context: ScanContext, sources: readonly Source[], waitUn
       taskQueue: taskQueueOf(workerGroup),
       priority: { priorityKey: priorityKey(priority), fairnessKey: name },
       args: [{ source: name, waitUntilSettled }],
+      staticSummary: `scan of ${name}`,
+      typedSearchAttributes: [sourceAttribute(name)],
       memo: { [requestMemo]: requestId },
       signal: signals.hint,
       // A scan that is under way takes this for a request to look at everything again.

@@ -23,7 +23,6 @@ export interface RoutingSurvey {
   readonly takenBy: ReadonlyMap<string, number>;
 }
 
-const pageSize = 10_000;
 const endingsMax = 100;
 
 /** Looks at every present file of some sources, or of all. */
@@ -36,9 +35,7 @@ export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceId
   const addTaken = ({ ruleId }: { readonly ruleId: string }): void => void takenBy.set(ruleId, takenBy.get(ruleId)! + 1);
   let files = 0;
   let unmatched = 0;
-  let afterId: string | undefined;
-  for (;;) {
-    const page = await presentFiles(db, { sourceIds, afterId, limit: pageSize });
+  for await (const page of presentFiles(db, sourceIds)) {
     for (const file of page) {
       files += 1;
       const matches = router.route(file.path, file.sourceId);
@@ -49,8 +46,6 @@ export async function surveyRouting({ db }: Pick<ControlContext, "db">, sourceId
       unmatched += 1;
       endings.add(endingOf(file.path), file);
     }
-    if (page.length < pageSize) break;
-    afterId = page.at(-1)!.locationId;
   }
   return {
     files,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { insertAudit } from "../db/audit.ts";
-import { versionsByHash } from "../db/history.ts";
+import { placesOf, versionsByHash } from "../db/history.ts";
 import { transaction, type Database } from "../db/pool.ts";
 import { alone, forgetSnapshot } from "../db/snapshot.ts";
 import { examineCopies, examineCopy, type DamagedCopy } from "../snapshots/examine.ts";
@@ -39,14 +39,7 @@ export async function verifySnapshots(context: ControlContext, request: VerifyRe
   const found: DamageFound[] = [];
   for (const copy of damaged) {
     const versions = await versionsByHash(context.db, copy.hash);
-    const outcome = request.repair
-      ? await repair(
-          context,
-          store,
-          copy,
-          versions.filter(({ state }) => state === "PRESENT").map(({ root, path }) => join(root, path)),
-        )
-      : "left";
+    const outcome = request.repair ? await repair(context, store, copy, await placesOf(context.db, copy.hash)) : "left";
     found.push({ ...copy, versions: versions.map((v) => `${v.source}/${v.path} · version ${v.sequence}`), outcome });
   }
   return { contents, bytes, damaged: found };

@@ -40,11 +40,20 @@ export interface PresentFile {
   readonly isOpened: boolean;
 }
 
+const pageSize = 10_000;
+
 /** Present files of sources in use, or of some of these, page by page in the order of their ids. */
-export async function presentFiles(
-  db: Queryable,
-  page: { readonly sourceIds?: readonly string[] | undefined; readonly afterId?: string | undefined; readonly limit: number },
-): Promise<readonly PresentFile[]> {
+export async function* presentFiles(db: Queryable, sourceIds?: readonly string[]): AsyncGenerator<readonly PresentFile[]> {
+  let afterId = "0";
+  for (;;) {
+    const page = await pageOfPresent(db, sourceIds, afterId);
+    yield page;
+    if (page.length < pageSize) return;
+    afterId = page.at(-1)!.locationId;
+  }
+}
+
+async function pageOfPresent(db: Queryable, sourceIds: readonly string[] | undefined, afterId: string): Promise<readonly PresentFile[]> {
   const { rows } = await db.query<PresentFile>(
     `select l.id as "locationId", l.source_id as "sourceId", l.rel_path as path, l.size_bytes::float8 as "sizeBytes",
        l.mtime_ns / 1e6::float8 as "modifiedAtMs",
@@ -52,7 +61,7 @@ export async function presentFiles(
      from cf_file_location l join cf_source_root s on s.id = l.source_id and s.state <> 'REMOVED'
      where l.state = 'PRESENT' and l.id > $1 and ($2::bigint[] is null or s.id = any ($2))
      order by l.id limit $3`,
-    [page.afterId ?? "0", page.sourceIds ?? null, page.limit],
+    [afterId, sourceIds ?? null, pageSize],
   );
   return rows;
 }

@@ -112,6 +112,17 @@ export async function versionsByHash(db: Queryable, contentHash: string): Promis
   return selectVersions(db, "v.content_hash = $1", [contentHash]);
 }
 
+/** Absolute paths at which a file may still have this content: it was the content of a version there. */
+export async function placesOf(db: Queryable, contentHash: string): Promise<readonly string[]> {
+  const { rows } = await db.query<{ path: string }>(
+    `select distinct s.path || '/' || l.rel_path as path
+     from cf_file_version v join cf_file_location l on l.id = v.location_id join cf_source_root s on s.id = l.source_id
+     where v.content_hash = $1 and l.state = 'PRESENT' and l.container_id is null order by 1`,
+    [contentHash],
+  );
+  return rows.map((row) => row.path);
+}
+
 const movedVersion = "jsonb_build_object('id', w.id::text, 'source', ws.name, 'path', wl.rel_path)";
 const versionWithPlace =
   "cf_file_version w join cf_file_location wl on wl.id = w.location_id join cf_source_root ws on ws.id = wl.source_id";

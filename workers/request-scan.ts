@@ -1,8 +1,8 @@
 import type { Client } from "@temporalio/client";
-import { defineSearchAttributeKey, SearchAttributeType } from "@temporalio/common";
 import { startOrSignal } from "../activities/start-or-signal.ts";
+import { sourceAttribute } from "../control/schedules/wish.ts";
 import type { Source } from "../db/source-root.ts";
-import { priorityKey, scanWorkflowId, searchAttributes, signals, taskQueueOf, workflowTypes } from "../workflows/names.ts";
+import { priorityKey, scanWorkflowId, signals, taskQueueOf, workflowTypes } from "../workflows/names.ts";
 
 /** What is to be looked at: these paths below the root, everything, or everything unless a scan of it is under way. */
 export type ScanWish = readonly string[] | "everything" | "due";
@@ -20,11 +20,9 @@ export async function requestScan(
     taskQueue: taskQueueOf(workerGroup),
     args: [{ source: name, paths }],
     staticSummary: `scan of ${name}`,
-    typedSearchAttributes: [{ key: sourceKey, value: name }],
+    typedSearchAttributes: [sourceAttribute(name)],
     priority: { priorityKey: priorityKey(priority), fairnessKey: name },
   };
   const signal = wish === "due" ? { name: signals.due, args: [] } : { name: signals.hint, args: [paths] };
   await startOrSignal(client, { workflowType: workflowTypes.scanSource, options, signal });
 }
-
-const sourceKey = defineSearchAttributeKey(searchAttributes.source, SearchAttributeType.KEYWORD);

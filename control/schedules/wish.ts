@@ -89,7 +89,8 @@ export function timetableOf({ everyMs, cron }: Pick<Source, "everyMs" | "cron">)
   return cron === null ? null : parseCron(cron);
 }
 
-function sourceAttribute(name: string): SearchAttributePair {
+/** By which the workflows of a source are found. */
+export function sourceAttribute(name: string): SearchAttributePair {
   // What Temporal's own function makes; loading its client would take longer than most commands do.
   return { key: { name: searchAttributes.source, type: "KEYWORD" }, value: name };
 }

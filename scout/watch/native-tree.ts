@@ -43,7 +43,8 @@ export async function watchNatively(library: Watcher, { root, globs }: NativeOrd
       const path = relative(root, absolute);
       if (path === "") tellRoot(type);
       else if (!isInside(path)) continue;
-      else if (type === "create" && isFolder(absolute)) grow(path, absolute);
+      // Whatever the event's type: a folder that is made again at once is told as an update, or as deleted by what watched the former one.
+      else if (isFolder(absolute)) grow(path, absolute);
       else if (type === "delete") shrink(path);
       else if (takesFile(path)) outbox.changed(path);
     }

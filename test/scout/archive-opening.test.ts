@@ -120,9 +120,9 @@ describe("an archive is opened once for each version", () => {
 test("the record tells which archives are there for their members, by the source's setting as it is", async () => {
   const place = await field({ archives: false });
   const opened = async () => {
-    const filter = { sourceIds: [place.source.id], limit: 10 };
-    const listed = await listFiles(world.db, { ...filter, state: "PRESENT" });
-    const present = await presentFiles(world.db, filter);
+    const sourceIds = [place.source.id];
+    const listed = await listFiles(world.db, { sourceIds, limit: 10, state: "PRESENT" });
+    const present = (await Array.fromAsync(presentFiles(world.db, sourceIds))).flat();
     expect(listed.map((file) => file.isOpened)).toEqual(present.map((file) => file.isOpened));
     return present.filter((file) => file.isOpened).map((file) => file.path);
   };
