@@ -1,10 +1,9 @@
-import { TerminalFailure } from "../domain/failure.ts";
-import { commitStaged, isCommitted, type StagedName } from "./parquet/commit.ts";
+import { fileResults } from "./files/results.ts";
+import { folderOf } from "./files/target.ts";
 import { createEncodePool } from "./parquet/encode-pool.ts";
-import { removeStaging, sweepStaging } from "./parquet/staging.ts";
-import { folderOf } from "./parquet/target.ts";
+import { parquetFiles } from "./parquet/ownership.ts";
 import { createWriter } from "./parquet/writer.ts";
-import type { Sink, StagedOutput } from "./sink.ts";
+import type { Sink } from "./sink.ts";
 
 const MB = 1024 * 1024;
 
@@ -40,6 +39,7 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
     Math.min(Math.max(partBytesMin, columns * partBytesForColumn), partBytesMax, gatheredBytesMax / writers);
 
   return {
+    ...fileResults(parquetFiles, { scheme: "parquet", baseDir }),
     async open(request) {
       writers += 1;
       const onEnd = (): void => {
@@ -48,7 +48,7 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
       try {
         return await createWriter({
           request,
-          folder: folderOf(request.uri, baseDir),
+          folder: folderOf(request.uri, "parquet", baseDir),
           pool,
           partsMax: threads + 1,
           partBytes,
@@ -59,31 +59,6 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
         throw error;
       }
     },
-    async commit(output, replaced = []) {
-      await commitStaged({
-        ...stagedOf(output),
-        folder: folderOf(output.uri, baseDir),
-        sizeBytes: output.sizeBytes,
-        replaced: replaced.map(stagedOf),
-        isAlone: output.mode === "overwrite",
-      });
-    },
-    isCommitted: (output) => isCommitted(folderOf(output.uri, baseDir), stagedOf(output)),
-    async discard(output) {
-      await removeStaging(folderOf(output.uri, baseDir), stagedOf(output).name);
-    },
-    sweep: async (uri, isAlive) => sweepStaging(folderOf(uri, baseDir), isAlive),
     close: () => pool.close(),
   };
-}
-
-function stagedOf({ staged, output }: StagedOutput): StagedName {
-  const { name, target, result } = staged;
-  if (typeof name !== "string" || typeof target !== "string" || typeof result !== "string")
-    throw new TerminalFailure({
-      code: "STAGED_LOST",
-      message: `the staged result of ${output} was not staged by parquet://`,
-      data: { staged },
-    });
-  return { name, target, result };
 }

@@ -2,7 +2,8 @@ import { open } from "node:fs/promises";
 import type { OpenRequest } from "../sink.ts";
 import type { ArrowMetadata } from "../../arrow/type.ts";
 import { readSummary } from "./footer.ts";
-import { systemCode } from "./refusal.ts";
+import type { FileKind, FoundFile } from "../files/commit.ts";
+import { systemCode } from "../files/refusal.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 
 /**
@@ -36,6 +37,24 @@ export function resultOf({ lineage, artifactHash, output }: OpenRequest): string
   return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
 }
 
+/** Parquet files say in their footers what they are. */
+export const parquetFiles: FileKind = {
+  suffix: ".parquet",
+  marks: ["result"],
+  async read(path) {
+    const owner = await ownerOf(path);
+    return typeof owner === "string" ? owner : foundFile(owner);
+  },
+};
+
+function foundFile({ staged, result }: { readonly staged: string; readonly result: string }): FoundFile {
+  return {
+    isStaging: ({ name }) => name === staged,
+    isResult: ({ marks }) => marks["result"] === result,
+    isOfJob: ({ marks }) => areOfOneJob(String(marks["result"]), result),
+  };
+}
+
 /** Whether two results are of one job: they differ in the output at most. */
 export function areOfOneJob(result: string, other: string): boolean {
   return jobPart(result) === jobPart(other);
@@ -54,7 +73,7 @@ export function withoutOwnKeys(metadata: ArrowMetadata): ArrowMetadata {
 }
 
 /** Which staging and result a file holds: "nothing" where there is no file, "foreign" where it is none of ours. */
-export async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
+async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
   let handle;
   try {
     handle = await open(path, "r");

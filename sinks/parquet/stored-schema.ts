@@ -1,8 +1,8 @@
 import { TerminalFailure } from "../../domain/failure.ts";
-import { lineageColumns } from "../../domain/lineage.ts";
 import type { ArrowSchema } from "../../arrow/schema.ts";
 import { dateUnits, timeUnits, typeName } from "../../arrow/type.ts";
 import type { ArrowField, ArrowType } from "../../arrow/type.ts";
+import { checkNames, lineageFields } from "../columns.ts";
 
 export interface StoredSchema {
   /** What the encoder is given: units that Parquet has, and no metadata but the field ids, which it writes into its own schema. */
@@ -22,7 +22,7 @@ export interface StoredSchema {
  * Throws TerminalFailure SINK_TYPE and SINK_COLUMNS that name the column.
  */
 export function storedSchema(schema: ArrowSchema): StoredSchema {
-  checkNames(schema.fields);
+  checkNames(schema.fields, "a Parquet file");
   for (const field of schema.fields) checkField(field, field.name);
   const sent = schema.fields.map(sentField);
   return {
@@ -31,19 +31,6 @@ export function storedSchema(schema: ArrowSchema): StoredSchema {
     converts: schema.fields.some(needsConversion),
     deltaColumns: sent.filter(isPackedAsDifferences).map(({ name }) => name),
   };
-}
-
-/** Every row has them, so they are never null. */
-export const lineageFields: readonly ArrowField[] = [
-  lineageField(0, { kind: "string" }),
-  lineageField(1, { kind: "int", bits: 64, signed: true }),
-  lineageField(2, { kind: "int", bits: 64, signed: true }),
-  lineageField(3, { kind: "timestamp", unit: timeUnits.indexOf("us"), zone: "UTC" }),
-  lineageField(4, { kind: "string" }),
-];
-
-function lineageField(index: 0 | 1 | 2 | 3 | 4, type: ArrowType): ArrowField {
-  return { name: lineageColumns[index], nullable: false, type, children: [], metadata: [] };
 }
 
 /** Whether values of this type are converted on their way: the unit is one that Parquet doesn't have. */
@@ -61,33 +48,6 @@ export function isConverted(type: ArrowType): boolean {
 
 function needsConversion(field: ArrowField): boolean {
   return isConverted(field.type) || field.children.some(needsConversion);
-}
-
-function checkNames(fields: readonly ArrowField[]): void {
-  if (fields.length === 0)
-    throw new TerminalFailure({
-      code: "SINK_COLUMNS",
-      message: "the output has no columns, and a Parquet file can't be without",
-      hint: "Let the plugin yield a table with at least one column",
-    });
-  const seen = new Set<string>();
-  for (const { name } of fields) {
-    // Without regard to case, because many readers have none for column names.
-    const taken = lineageColumns.find((reserved) => reserved === name.toLowerCase());
-    if (taken !== undefined)
-      throw new TerminalFailure({
-        code: "SINK_COLUMNS",
-        message: `the plugin's column "${name}" has the name of a lineage column`,
-        hint: `Rename or drop it in the plugin: ${taken} is added to every row`,
-      });
-    if (seen.has(name))
-      throw new TerminalFailure({
-        code: "SINK_COLUMNS",
-        message: `two columns of the output are named "${name}"`,
-        hint: "Rename one in the plugin: no reader could tell them apart",
-      });
-    seen.add(name);
-  }
 }
 
 function checkField(field: ArrowField, path: string): void {

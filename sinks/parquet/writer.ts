@@ -9,16 +9,16 @@ import { createAssembly } from "./assembly.ts";
 import type { Assembly } from "./assembly.ts";
 import type { EncodePool } from "./encode-pool.ts";
 import { encodeFooter, readSummary } from "./footer.ts";
-import { createGathering } from "./gathering.ts";
+import { createGathering } from "../files/gathering.ts";
 import { lineageElements } from "./lineage-column.ts";
-import { arrowSchemaKey, ownKeyValues, resultOf, withoutOwnKeys } from "./ownership.ts";
+import { arrowSchemaKey, ownKeyValues, parquetFiles, resultOf, withoutOwnKeys } from "./ownership.ts";
 import { createPartPipeline } from "./part-pipeline.ts";
-import { onFiles } from "./refusal.ts";
-import { openStaging, removeStaging, syncFolders } from "./staging.ts";
-import type { StagingFile } from "./staging.ts";
+import { onFiles } from "../files/refusal.ts";
+import { appendTo, openStaging, removeStaging, syncFolders } from "../files/staging.ts";
+import type { StagingFile } from "../files/staging.ts";
 import { storedSchema } from "./stored-schema.ts";
 import type { StoredSchema } from "./stored-schema.ts";
-import { stagedName, targetName } from "./target.ts";
+import { stagedName, targetName } from "../files/target.ts";
 
 export interface WriterOptions {
   readonly request: OpenRequest;
@@ -41,7 +41,7 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
   const { request, folder } = options;
   const plugin = readingArrow(`the schema of ${request.output}`, () => readSchema(openMessage(request.schema.bytes).header));
   const stored = storedSchema({ ...plugin, metadata: withoutOwnKeys(plugin.metadata) });
-  const staging = await openStaging(folder, stagedName(request));
+  const staging = await openStaging(folder, stagedName(request, parquetFiles.suffix));
   const assembly = createAssembly(request.lineage, (bytes) => appendTo(staging, bytes));
   const gathering = createGathering(writeSchema(stored.sent));
   const pipeline = createPartPipeline({ ...options, deliver: (file) => assembly.add(file) });
@@ -120,7 +120,7 @@ function describe(
   { name }: StagingFile,
   { kept }: StoredSchema,
 ): Omit<StagedOutput, "rowsWritten" | "rowsReadBack" | "sizeBytes"> {
-  const target = targetName(request, folder);
+  const target = targetName(request, folder, parquetFiles.suffix);
   return {
     uri: request.uri,
     mode: request.mode,
@@ -129,10 +129,4 @@ function describe(
     staged: { name, target, result: resultOf(request) },
     target: join(folder, target),
   };
-}
-
-function appendTo({ handle, path }: StagingFile, bytes: Uint8Array): Promise<void> {
-  return onFiles(`${path} can't be written`, async () => {
-    for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
-  });
 }

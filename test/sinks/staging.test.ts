@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { openStaging, removeStaging } from "../../sinks/parquet/staging.ts";
+import { openStaging, removeStaging } from "../../sinks/files/staging.ts";
 
 const base = await mkdtemp(join(tmpdir(), "casparian-staging-"));
 afterAll(() => rm(base, { recursive: true, force: true }));

@@ -33,6 +33,12 @@ export function openStaging(folder: string, name: string): Promise<StagingFile> 
   });
 }
 
+export function appendTo({ handle, path }: StagingFile, bytes: Uint8Array): Promise<void> {
+  return onFiles(`${path} can't be written`, async () => {
+    for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
+  });
+}
+
 /** Removes a staging file if it is there, and the staging folder unless something is in it. */
 export function removeStaging(folder: string, name: string): Promise<void> {
   const path = join(folder, stagingFolder, name);

@@ -6,16 +6,16 @@ import { parseSinkUri } from "../uri.ts";
 
 /** Where results wait until they are committed; readers of folders (pyarrow, DuckDB, Spark) pass over names with `_` and other suffixes. */
 export const stagingFolder = "_casparian_staging";
-const stagedSuffix = ".parquet.staged";
+const stagedSuffix = ".staged";
 
-/** The folder that a `parquet://` URI names; a relative one is below `baseDir`. */
-export function folderOf(uri: string, baseDir: string): string {
-  const { scheme, rest } = parseSinkUri(uri);
-  if (scheme !== "parquet")
+/** The folder that a URI of this scheme names; a relative one is below `baseDir`. */
+export function folderOf(uri: string, scheme: string, baseDir: string): string {
+  const { scheme: given, rest } = parseSinkUri(uri);
+  if (given !== scheme)
     throw new TerminalFailure({
       code: "SINK_URI",
-      message: `"${uri}" is not a Parquet URI`,
-      hint: "Write it like parquet://output/trades",
+      message: `"${uri}" is not a URI of ${scheme}://`,
+      hint: `Write it like ${scheme}://output/trades`,
     });
   return resolve(baseDir, rest);
 }
@@ -25,12 +25,12 @@ export const replacedFolder = "_casparian_replaced";
 
 /** The name there of what was staged under this one. */
 export function replacedName(name: string): string {
-  return `${name.slice(0, -stagedSuffix.length)}.parquet.replaced`;
+  return `${name.slice(0, -stagedSuffix.length)}.replaced`;
 }
 
 /** A new staging name. Two runs of one attempt never share one, so neither can spoil what the other staged. */
-export function stagedName({ jobId, attempt, output }: Pick<OpenRequest, "jobId" | "attempt" | "output">): string {
-  return `${jobId}-${attempt}-${output}-${randomBytes(4).toString("hex")}${stagedSuffix}`;
+export function stagedName({ jobId, attempt, output }: Pick<OpenRequest, "jobId" | "attempt" | "output">, suffix: string): string {
+  return `${jobId}-${attempt}-${output}-${randomBytes(4).toString("hex")}${suffix}${stagedSuffix}`;
 }
 
 /** Whose result is staged under a name; undefined for files of others. */
@@ -48,17 +48,17 @@ export function ownerOfStaged(name: string): { readonly jobId: string; readonly 
  * What takes the place of another has the same name, because one rename then swaps the two: `airports.f7.1b4e28ba.parquet` with the file's
  * id and the first digits of the hash of the plugin's name for mode `replace`, `trades.parquet` with the output's for `overwrite`.
  */
-export function targetName(request: OpenRequest, folder: string): string {
-  if (request.mode === "overwrite") return `${request.output}.parquet`;
+export function targetName(request: OpenRequest, folder: string, suffix: string): string {
+  if (request.mode === "overwrite") return `${request.output}${suffix}`;
   const output = basename(folder) === request.output ? [] : [request.output];
   const named = [stemOf(request.relPath), ...output];
   const { lineage, artifactHash } = request;
   if (request.mode === "replace") {
     const plugin = createHash("sha256").update(request.pluginName).digest("hex");
-    return [...named, `f${request.locationId}`, plugin.slice(0, 8), "parquet"].join(".");
+    return `${[...named, `f${request.locationId}`, plugin.slice(0, 8)].join(".")}${suffix}`;
   }
   const hashes = [lineage.sourceHash.slice(0, 8), artifactHash.slice(0, 8)];
-  return [...named, `v${lineage.fileVersionId}`, ...hashes, "parquet"].join(".");
+  return `${[...named, `v${lineage.fileVersionId}`, ...hashes].join(".")}${suffix}`;
 }
 
 const stemBytesMax = 100;

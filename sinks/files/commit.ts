@@ -1,25 +1,45 @@
 import { copyFile, link, mkdir, readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { areOfOneJob, ownerOf } from "./ownership.ts";
 import { onFiles, systemCode } from "./refusal.ts";
 import { removeEmptyStaging, syncFolders } from "./staging.ts";
 import { replacedFolder, replacedName, stagingFolder } from "./target.ts";
 
-/** How a result is called while it is staged, once it is visible, and in what it stands for. */
+/** How a result is called while it is staged and once it is visible, and by what its file is known again. */
 export interface StagedName {
   readonly name: string;
   readonly target: string;
-  readonly result: string;
+  readonly sizeBytes: number;
+  /** In the sink's own terms. */
+  readonly marks: Readonly<Record<string, string | number>>;
 }
 
 export interface StagedFile extends StagedName {
+  readonly kind: FileKind;
   readonly folder: string;
-  readonly sizeBytes: number;
   /** Results whose place it takes. */
   readonly replaced: readonly StagedName[];
   /** Whether nothing else may be left in the folder. */
   readonly isAlone: boolean;
+}
+
+/** What distinguishes the files of one sink from those of another. */
+export interface FileKind {
+  /** Of visible files, as `.parquet`. */
+  readonly suffix: string;
+  /** What `StagedName.marks` must hold. */
+  readonly marks: readonly string[];
+  /** What the file at a path is known by; "nothing" where there is none, "foreign" where it is none of ours. */
+  read(path: string): Promise<FoundFile | "nothing" | "foreign">;
+}
+
+export interface FoundFile {
+  /** Whether it is this very staging. */
+  isStaging(staged: StagedName): boolean;
+  /** Whether it stands for the same result, whichever attempt wrote it. */
+  isResult(staged: StagedName): boolean;
+  /** Whether it is a result of the same job. */
+  isOfJob(staged: StagedName): boolean;
 }
 
 /**
@@ -35,36 +55,35 @@ export interface StagedFile extends StagedName {
  * Throws TerminalFailure SINK_TARGET_TAKEN, and STAGED_LOST where neither the staged file nor the target is there.
  */
 export function commitStaged(file: StagedFile): Promise<void> {
-  const { folder, name, target, result, replaced } = file;
+  const { kind, folder, name, target, replaced } = file;
   const from = join(folder, stagingFolder, name);
   const to = join(folder, target);
   return onFiles(`${to} can't be committed`, async () => {
     if (await isWhole(from, file.sizeBytes)) {
-      const there = await ownerOf(to);
-      const yielding = [result, ...replaced.map((other) => other.result)];
-      if (there === "foreign" || (there !== "nothing" && !yielding.includes(there.result))) throw taken(to);
+      const there = await kind.read(to);
+      if (there === "foreign" || (there !== "nothing" && ![file, ...replaced].some((yielding) => there.isResult(yielding))))
+        throw taken(to);
       if (file.isAlone) await refuseForeign(file);
-      for (const other of replaced) await keepReplaced(folder, other, target);
+      for (const other of replaced) await keepReplaced(file, other);
       await rename(from, to).catch(unlessGone);
     }
-    const there = await ownerOf(to);
-    if (typeof there === "string" || there.staged !== name) throw lost(from, to);
-    for (const other of replaced) if (other.target !== target) await moveReplaced(folder, other);
+    if (!(await isAt(kind, to, file))) throw lost(from, to);
+    for (const other of replaced) if (other.target !== target) await moveReplaced(file, other);
     await syncFolders(folder, folder);
     await removeEmptyStaging(folder);
   });
 }
 
 /** Whether the target is this very staging. */
-export function isCommitted(folder: string, staged: StagedName): Promise<boolean> {
+export function isCommitted(kind: FileKind, folder: string, staged: StagedName): Promise<boolean> {
   const path = join(folder, staged.target);
-  return onFiles(`${path} can't be read`, () => isAt(path, staged));
+  return onFiles(`${path} can't be read`, () => isAt(kind, path, staged));
 }
 
 /** A result that is about to lose its name gets another one, unless it has it already. */
-async function keepReplaced(folder: string, other: StagedName, target: string): Promise<void> {
+async function keepReplaced({ kind, folder, target }: StagedFile, other: StagedName): Promise<void> {
   const visible = join(folder, other.target);
-  if (other.target !== target || !(await isAt(visible, other))) return;
+  if (other.target !== target || !(await isAt(kind, visible, other))) return;
   const kept = await replacedPath(folder, other);
   try {
     await link(visible, kept);
@@ -77,9 +96,9 @@ async function keepReplaced(folder: string, other: StagedName, target: string): 
   await syncFolders(dirname(kept), folder);
 }
 
-async function moveReplaced(folder: string, other: StagedName): Promise<void> {
+async function moveReplaced({ kind, folder }: StagedFile, other: StagedName): Promise<void> {
   const visible = join(folder, other.target);
-  if (await isAt(visible, other)) await rename(visible, await replacedPath(folder, other)).catch(unlessGone);
+  if (await isAt(kind, visible, other)) await rename(visible, await replacedPath(folder, other)).catch(unlessGone);
 }
 
 async function replacedPath(folder: string, { name }: StagedName): Promise<string> {
@@ -87,18 +106,19 @@ async function replacedPath(folder: string, { name }: StagedName): Promise<strin
   return join(folder, replacedFolder, replacedName(name));
 }
 
-async function isAt(path: string, { name }: StagedName): Promise<boolean> {
-  const there = await ownerOf(path);
-  return typeof there !== "string" && there.staged === name;
+async function isAt(kind: FileKind, path: string, staged: StagedName): Promise<boolean> {
+  const there = await kind.read(path);
+  return typeof there !== "string" && there.isStaging(staged);
 }
 
 /** Only the results that it replaces and other outputs of its job may lie beside a result that is to be alone. */
-async function refuseForeign({ folder, result, replaced }: StagedFile): Promise<void> {
+async function refuseForeign(file: StagedFile): Promise<void> {
+  const { kind, folder, replaced } = file;
   const known = new Set(replaced.map((other) => other.target));
   for (const name of await readdir(folder)) {
-    if (!name.endsWith(".parquet") || known.has(name)) continue;
-    const there = await ownerOf(join(folder, name));
-    if (there === "nothing" || (there !== "foreign" && areOfOneJob(there.result, result))) continue;
+    if (!name.endsWith(kind.suffix) || known.has(name)) continue;
+    const there = await kind.read(join(folder, name));
+    if (there === "nothing" || (there !== "foreign" && there.isOfJob(file))) continue;
     throw taken(join(folder, name));
   }
 }
