@@ -114,7 +114,7 @@ async function lockBlock(
   return runUv({ ...call, args: ["export", "--script", "plugin.py", "--python", interpreter, ...flags] });
 }
 
-function environmentOf(lockfile: string, python: string): PluginEnvironment {
+export function environmentOf(lockfile: string, python: string): PluginEnvironment {
   return { hash: createHash("sha256").update(`${lockfile}\n${python}`).digest("hex"), lockfile, python };
 }
 

@@ -1,3 +1,4 @@
+import { lazySink } from "./lazy-sink.ts";
 import { createParquetSink } from "./parquet.ts";
 import type { Sink } from "./sink.ts";
 import { requireSink, type sinkSchemes } from "./uri.ts";
@@ -11,9 +12,13 @@ export interface Sinks {
 /** Relative paths in URIs are below `baseDir`. */
 export function createSinks({ baseDir }: { readonly baseDir: string }): Sinks {
   const parquet = createParquetSink({ baseDir });
-  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = { parquet };
+  const s3 = lazySink(async () => (await import("./s3.ts")).createS3Sink({ parquet }));
+  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = { parquet, s3 };
   return {
     forUri: (uri) => sinks[requireSink(uri).scheme],
-    close: () => parquet.close(),
+    async close() {
+      await s3.close();
+      await parquet.close();
+    },
   };
 }
