@@ -1,6 +1,7 @@
 import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
+import { benchParquet } from "./parquet.ts";
 import { benchSmallFiles } from "./small-files.ts";
 import { benchMillion, benchScan } from "./scan.ts";
 import { benchWatch } from "./watch.ts";
@@ -8,6 +9,7 @@ import { benchWatch } from "./watch.ts";
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "small-files": benchSmallFiles,
   "large-file": benchLargeFile,
+  parquet: benchParquet,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,
