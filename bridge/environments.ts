@@ -1,10 +1,10 @@
-import { execFile } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { fileURLToPath } from "node:url";
 import type { Log } from "../domain/log.ts";
 import type { PluginEnvironment } from "../domain/plugin.ts";
 import { takeBuildLock } from "./build-lock.ts";
@@ -33,7 +33,6 @@ export interface EnvironmentBuild extends EnvironmentPlace {
   readonly onProgress: (step: string) => void;
 }
 
-const run = promisify(execFile);
 const marker = "casparian-environment.json";
 /** Of a plugin that declares none; the newest pandas that each Python has. */
 const standardPython = ">=3.10";
@@ -164,11 +163,16 @@ async function buildEnvironment(build: EnvironmentBuild, folder: string): Promis
   return python;
 }
 
-/**
- * Now, because later nobody may write here. Without the packages' own tests it takes half the time; what can't be compiled is left as it is.
- * `-S`: no code of the packages is run.
- */
+/** Now, because later nobody may write here. `-S`: no code of the packages is run. */
 async function compile(python: string, folder: string, signal: AbortSignal): Promise<void> {
-  const done = run(python, ["-I", "-S", "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/", join(folder, "lib")], { signal });
-  await done.catch(() => signal.throwIfAborted());
+  const program = fileURLToPath(new URL("python/compile_packages.py", import.meta.url));
+  // A group of its own, which ends with its standard input, and so with us.
+  const child = spawn(python, ["-I", "-S", program, join(folder, "lib")], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  const stop = (): void => void child.stdin.destroy();
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  await new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  signal.removeEventListener("abort", stop);
+  stop();
+  signal.throwIfAborted();
 }

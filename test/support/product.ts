@@ -145,7 +145,9 @@ async function tellsOf(pid: number): Promise<string> {
   return (await Promise.all([...parts, readlink(`/proc/${pid}/cwd`).catch(() => "")])).join("\n");
 }
 
-async function describeProcesses(pids: readonly number[]): Promise<string> {
+/** A line for each, for people; empty where there is none. */
+export async function describeProcesses(pids: readonly number[]): Promise<string> {
+  if (pids.length === 0) return "";
   const { stdout } = await execa("ps", ["-o", "pid,ppid,stat,args", "-p", pids.join(",")], { reject: false });
   return stdout;
 }
