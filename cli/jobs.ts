@@ -7,6 +7,7 @@ import { WrongUse } from "../domain/failure.ts";
 import { jobStates } from "../domain/job-state.ts";
 import { withExamples } from "./examples.ts";
 import { count, duration, number, printable, relativeTime } from "./format.ts";
+import { eventsCommand } from "./job-events.ts";
 import { describeJob, stateStyle, workflowUrl } from "./job-page.ts";
 import { parseCount } from "./parse-count.ts";
 import { withSession } from "./session.ts";
@@ -20,7 +21,8 @@ export function createCommand(shell: Shell): Command {
     .addCommand(showCommand(shell))
     .addCommand(logsCommand(shell))
     .addCommand(retryCommand(shell))
-    .addCommand(cancelCommand(shell));
+    .addCommand(cancelCommand(shell))
+    .addCommand(eventsCommand(shell));
 }
 
 interface ListOptions {

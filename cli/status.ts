@@ -70,6 +70,7 @@ function describe(shell: Shell, session: Session, status: Status): string {
   if (status.outbox.waiting > 0) {
     facts.push(["to plan", `${count(status.outbox.waiting, "file version")}, the oldest since ${relativeTime(status.outbox.oldestAt)}`]);
   }
+  if (status.runEvents !== null) facts.push(["events", describeRunEvents(status.runEvents)]);
   for (const { name, state, workers, workerGroup } of status.sources) {
     if (state === "PAUSED" || workers !== 0 || workerGroup === null) continue;
     facts.push(["no worker", `for ${name}: casparian worker --group ${workerGroup}`]);
@@ -80,6 +81,7 @@ function describe(shell: Shell, session: Session, status: Status): string {
       : renderTable(terminal, sourceColumns, status.sources);
   const troubled =
     status.jobs.FAILED > 0 ||
+    (status.runEvents !== null && (status.runEvents.error !== null || status.runEvents.refused > 0)) ||
     status.sources.some((source) => source.findings > 0 || source.lastScan?.state === "FAILED" || source.workers === 0);
   return [
     ...facts.map(([name, value]) => `${name.padEnd(9)} ${value}`),
@@ -87,6 +89,13 @@ function describe(shell: Shell, session: Session, status: Status): string {
     table,
     ...(troubled ? ["", "casparian doctor says what is wrong, and what to do"] : []),
   ].join("\n");
+}
+
+function describeRunEvents({ waiting, refused, error }: NonNullable<Status["runEvents"]>): string {
+  const parts = [`OpenLineage, ${number(waiting)} to be sent`];
+  if (refused > 0) parts.push(`${number(refused)} were refused`);
+  if (error !== null) parts.push(error);
+  return parts.join("; ");
 }
 
 function describeRunning(shell: Shell, { running }: Session): string {

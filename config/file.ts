@@ -24,6 +24,17 @@ const shape = z.strictObject({
     .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }) })
     .partial()
     .default({}),
+  openlineage: z
+    .strictObject({
+      url: text,
+      file: text,
+      namespace: text,
+      api_key_env: text,
+      api_key_file: text,
+      source_code: z.boolean({ error: "true or false" }),
+    })
+    .partial()
+    .default({}),
   log: z
     .strictObject({ level: z.enum(logLevels, { error: `one of ${logLevels.join(", ")}` }) })
     .partial()

@@ -2,9 +2,11 @@ import { availableParallelism } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
 import { requireName } from "../domain/name.ts";
+import type { OpenLineageSettings } from "../domain/openlineage.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
+import { openLineageSettings } from "./openlineage.ts";
 import { temporalSettings, type TemporalSettings } from "./temporal.ts";
 
 /** Everything that a process is told from outside; read once and never changed. */
@@ -29,6 +31,7 @@ export interface Settings {
     /** Whether uv may fetch a Python that this machine lacks. */
     readonly allowDownloads: boolean;
   };
+  readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
 }
 
@@ -77,6 +80,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
       interpreter: interpreterPath(env["CASPARIAN_PYTHON"] ?? file.python.interpreter, home),
       allowDownloads: file.python.allow_downloads ?? true,
     },
+    openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",
   });
 }

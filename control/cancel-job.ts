@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Client } from "@temporalio/client";
 import { insertAudit } from "../db/audit.ts";
-import { lockJob, setJobState } from "../db/job.ts";
+import { endAttempt, lockJob, setJobState } from "../db/job.ts";
 import { transaction } from "../db/pool.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import type { JobState } from "../domain/job-state.ts";
@@ -42,7 +42,11 @@ export async function cancelJob(context: ControlContext, jobId: string, signal?:
   }
   // Without a workflow nobody drives the job any more: the record alone decides, and whatever still runs can't commit.
   if (!reached) {
-    await transaction(db, (tx) => setJobState(tx, jobId, "CANCELLED", cancelled));
+    await transaction(db, async (tx) => {
+      const { attempt } = (await lockJob(tx, jobId))!;
+      await endAttempt(tx, jobId, attempt, { outcome: "CANCELLED", errorCode: cancelled.code, errorMessage: cancelled.message });
+      await setJobState(tx, jobId, "CANCELLED", cancelled);
+    });
     return { id: jobId, state: "CANCELLED", outcome: "cancelled" };
   }
   const state = await waitForEnd(context, jobId, signal);

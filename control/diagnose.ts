@@ -6,6 +6,7 @@ import { checkSandbox, checkServices, checkTools } from "./doctor/host.ts";
 import { checkJobs } from "./doctor/jobs.ts";
 import { checkPlugins } from "./doctor/plugins.ts";
 import { checkRouting } from "./doctor/routing.ts";
+import { checkRunEvents } from "./doctor/run-events.ts";
 import { checkSnapshots } from "./doctor/snapshots.ts";
 import { checkSchedules } from "./doctor/schedules.ts";
 import { checkSources } from "./doctor/sources.ts";
@@ -27,6 +28,7 @@ const checks: Readonly<Record<string, Check>> = {
   rules: checkRouting,
   jobs: checkJobs,
   topics: checkTopics,
+  events: checkRunEvents,
 };
 
 /** Looks at everything that a file meets on its way to a table. A check that fails itself is a diagnosis, so that the others are told. */

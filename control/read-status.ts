@@ -1,5 +1,6 @@
 import { listPlugins } from "../db/plugin.ts";
 import { countJobs, countOutbox, sourceOverviews, type OutboxCount, type SourceOverview } from "../db/overview.ts";
+import { runEventDelivery, type RunEventDelivery } from "../db/run-event-delivery.ts";
 import { listRules } from "../db/routing-rule.ts";
 import type { JobState } from "../domain/job-state.ts";
 import type { ControlContext } from "./context.ts";
@@ -15,16 +16,19 @@ export interface RecordStatus {
   readonly plugins: number;
   /** Enabled rules. */
   readonly rules: number;
+  /** Of OpenLineage; null where nobody asks for them, and none wait. */
+  readonly runEvents: RunEventDelivery | null;
 }
 
 /** What the record says of itself in one look. */
 export async function readStatus({ db }: Pick<ControlContext, "db">): Promise<RecordStatus> {
-  const [sources, jobs, outbox, plugins, rules] = await Promise.all([
+  const [sources, jobs, outbox, plugins, rules, runEvents] = await Promise.all([
     sourceOverviews(db),
     countJobs(db),
     countOutbox(db),
     listPlugins(db, null),
     listRules(db),
+    runEventDelivery(db),
   ]);
   return {
     sources,
@@ -32,5 +36,6 @@ export async function readStatus({ db }: Pick<ControlContext, "db">): Promise<Re
     outbox,
     plugins: plugins.filter((plugin) => plugin.state === "ACTIVE").length,
     rules: rules.filter((rule) => rule.enabled).length,
+    runEvents: runEvents.subscribers.length + runEvents.waiting + runEvents.refused === 0 ? null : runEvents,
   };
 }

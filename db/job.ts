@@ -88,11 +88,12 @@ export interface AttemptEnd {
   readonly errorMessage?: string | undefined;
 }
 
-/** Ends an attempt. */
+/** Ends an attempt. One that had ended before is told to have ended in another way, at the same time. */
 export async function endAttempt(db: Queryable, jobId: string, attempt: number, end: AttemptEnd): Promise<void> {
   await db.query(
     `update cf_job_attempt
-     set outcome = $3, finished_at = now(), peak_memory_bytes = coalesce($4, peak_memory_bytes), error_code = $5, error_message = $6
+     set outcome = $3, finished_at = case when coalesce(outcome, 'STAGED') = 'STAGED' then now() else finished_at end,
+       peak_memory_bytes = coalesce($4, peak_memory_bytes), error_code = $5, error_message = $6
      where job_id = $1 and attempt = $2`,
     [jobId, attempt, end.outcome, end.peakMemoryBytes ?? null, end.errorCode ?? null, end.errorMessage ?? null],
   );

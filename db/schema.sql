@@ -9,6 +9,36 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.cf_attempt_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if exists (select from cf_run_event_subscriber) then
+    insert into cf_run_event_outbox (job_id, attempt, kind, occurred_at, error_code, error_message)
+    select new.job_id, new.attempt, 'START', new.started_at, null, null where tg_op = 'INSERT'
+    union all
+    select new.job_id, new.attempt, cf_run_event_kind(new.outcome), now(), new.error_code, new.error_message where tg_op = 'UPDATE';
+  end if;
+  return null;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_job_event()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+declare
+  kind text := case new.state when 'FAILED' then 'FAIL' else 'ABORT' end;
+begin
+  insert into cf_unbegun_run (job_id, ended_at, kind, error_code, error_message)
+  values (new.id, new.finished_at, kind, new.error_code, new.error_message) on conflict do nothing;
+  if exists (select from cf_run_event_subscriber) then
+    insert into cf_run_event_outbox (job_id, kind, occurred_at, error_code, error_message)
+    values (new.id, 'START', new.finished_at, null, null), (new.id, kind, new.finished_at, new.error_code, new.error_message);
+  end if;
+  return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.cf_job_transition()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -93,6 +123,12 @@ AS $function$
 begin
   raise exception '% rows are immutable', tg_table_name using errcode = 'restrict_violation';
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_run_event_kind(outcome text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN (outcome = 'COMMITTED'::text) THEN 'COMPLETE'::text WHEN (outcome = ANY (ARRAY['FAILED'::text, 'LOST'::text])) THEN 'FAIL'::text WHEN (outcome = ANY (ARRAY['CANCELLED'::text, 'SUPERSEDED'::text])) THEN 'ABORT'::text ELSE NULL::text END;
 
 CREATE OR REPLACE FUNCTION public.cf_source_root_note_behind()
  RETURNS trigger
@@ -319,6 +355,13 @@ create table cf_quarantine (
   constraint cf_quarantine_pkey PRIMARY KEY (id)
 );
 
+create table cf_record (
+  id uuid default gen_random_uuid() not null,
+  single boolean default true not null,
+  constraint cf_record_pkey PRIMARY KEY (single),
+  constraint cf_record_single_check CHECK (single)
+);
+
 create table cf_routing_rule (
   id bigint generated always as identity not null,
   pattern text not null,
@@ -335,6 +378,43 @@ create table cf_routing_rule (
   constraint cf_routing_rule_pkey PRIMARY KEY (id),
   constraint cf_routing_rule_tagged_check CHECK ((tagged <> ''::text)),
   constraint cf_routing_rule_two_steps CHECK (((tagged IS NULL) OR ((plugin_name IS NOT NULL) AND (tag IS NULL))))
+);
+
+create table cf_run_event_delivery (
+  single boolean default true not null,
+  sent bigint default 0 not null,
+  last_sent_at timestamp with time zone,
+  failures integer default 0 not null,
+  failing_since timestamp with time zone,
+  error text,
+  retry_at timestamp with time zone,
+  constraint cf_run_event_delivery_check CHECK ((((failures = 0) = (error IS NULL)) AND ((error IS NULL) = (failing_since IS NULL)))),
+  constraint cf_run_event_delivery_failures_check CHECK ((failures >= 0)),
+  constraint cf_run_event_delivery_pkey PRIMARY KEY (single),
+  constraint cf_run_event_delivery_single_check CHECK (single)
+);
+
+create table cf_run_event_outbox (
+  id bigint generated always as identity not null,
+  job_id bigint not null,
+  attempt integer,
+  kind text not null,
+  occurred_at timestamp with time zone not null,
+  error_code text,
+  error_message text,
+  tries integer default 0 not null,
+  refused_at timestamp with time zone,
+  refusal text,
+  constraint cf_run_event_outbox_check CHECK (((refused_at IS NULL) = (refusal IS NULL))),
+  constraint cf_run_event_outbox_kind_check CHECK ((kind = ANY (ARRAY['START'::text, 'COMPLETE'::text, 'FAIL'::text, 'ABORT'::text]))),
+  constraint cf_run_event_outbox_pkey PRIMARY KEY (id)
+);
+
+create table cf_run_event_subscriber (
+  home text not null,
+  destination text not null,
+  seen_at timestamp with time zone default now() not null,
+  constraint cf_run_event_subscriber_pkey PRIMARY KEY (home)
 );
 
 create table cf_scan (
@@ -453,6 +533,16 @@ create table cf_topic (
   constraint cf_topic_pkey PRIMARY KEY (plugin_name, output_name)
 );
 
+create table cf_unbegun_run (
+  job_id bigint not null,
+  ended_at timestamp with time zone not null,
+  kind text not null,
+  error_code text,
+  error_message text,
+  constraint cf_unbegun_run_kind_check CHECK ((kind = ANY (ARRAY['FAIL'::text, 'ABORT'::text]))),
+  constraint cf_unbegun_run_pkey PRIMARY KEY (job_id, ended_at)
+);
+
 alter table cf_archive add constraint cf_archive_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
 alter table cf_departure add constraint cf_departure_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
@@ -495,6 +585,8 @@ alter table cf_quarantine add constraint cf_quarantine_job_id_fkey FOREIGN KEY (
 
 alter table cf_routing_rule add constraint cf_routing_rule_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
+alter table cf_run_event_outbox add constraint cf_run_event_outbox_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
+
 alter table cf_scan add constraint cf_scan_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
 alter table cf_scan_finding add constraint cf_scan_finding_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES cf_file_location(id);
@@ -506,6 +598,8 @@ alter table cf_scan_pending add constraint cf_scan_pending_source_id_fkey FOREIG
 alter table cf_snapshot_version add constraint cf_snapshot_version_content_hash_store_fkey FOREIGN KEY (content_hash, store) REFERENCES cf_snapshot(content_hash, store);
 
 alter table cf_snapshot_version add constraint cf_snapshot_version_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
+
+alter table cf_unbegun_run add constraint cf_unbegun_run_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
 
 CREATE INDEX cf_archive_waiting ON public.cf_archive USING btree (file_version_id) WHERE (state = 'WAITING'::text);
 
@@ -549,6 +643,10 @@ CASE
     ELSE NULL::text
 END)) NULLS NOT DISTINCT;
 
+CREATE INDEX cf_run_event_outbox_job ON public.cf_run_event_outbox USING btree (job_id);
+
+CREATE INDEX cf_run_event_outbox_waiting ON public.cf_run_event_outbox USING btree (id) WHERE (refused_at IS NULL);
+
 CREATE INDEX cf_scan_finding_archive ON public.cf_scan_finding USING btree (archive_id) WHERE (archive_id IS NOT NULL);
 
 CREATE UNIQUE INDEX cf_scan_finding_key ON public.cf_scan_finding USING btree (source_id, kind, cf_path_key(rel_path));
@@ -575,7 +673,13 @@ CREATE TRIGGER cf_file_version_immutable BEFORE UPDATE ON public.cf_file_version
 
 CREATE TRIGGER cf_file_version_member AFTER INSERT ON public.cf_file_version REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION cf_member_version_guard();
 
+CREATE TRIGGER cf_job_attempt_began AFTER INSERT ON public.cf_job_attempt FOR EACH ROW EXECUTE FUNCTION cf_attempt_event();
+
+CREATE TRIGGER cf_job_attempt_ended AFTER UPDATE OF outcome ON public.cf_job_attempt FOR EACH ROW WHEN (((cf_run_event_kind(old.outcome) IS NULL) AND (cf_run_event_kind(new.outcome) IS NOT NULL))) EXECUTE FUNCTION cf_attempt_event();
+
 CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
+
+CREATE TRIGGER cf_processing_job_ended_unbegun AFTER UPDATE OF state ON public.cf_processing_job FOR EACH ROW WHEN (((old.state = ANY (ARRAY['QUEUED'::text, 'HELD'::text])) AND (new.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text])) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION cf_job_event();
 
 CREATE TRIGGER cf_processing_job_transition BEFORE UPDATE ON public.cf_processing_job FOR EACH ROW EXECUTE FUNCTION cf_job_transition();
 
@@ -595,3 +699,30 @@ create view cf_processing_queue as
     error_code,
     error_message
    FROM cf_processing_job;
+
+create view cf_run_event as
+ SELECT cf_job_attempt.job_id,
+    cf_job_attempt.attempt,
+    'START'::text AS kind,
+    cf_job_attempt.started_at AS occurred_at,
+    NULL::text AS error_code,
+    NULL::text AS error_message
+   FROM cf_job_attempt
+UNION ALL
+ SELECT cf_job_attempt.job_id,
+    cf_job_attempt.attempt,
+    cf_run_event_kind(cf_job_attempt.outcome) AS kind,
+    cf_job_attempt.finished_at AS occurred_at,
+    cf_job_attempt.error_code,
+    cf_job_attempt.error_message
+   FROM cf_job_attempt
+  WHERE (cf_run_event_kind(cf_job_attempt.outcome) IS NOT NULL)
+UNION ALL
+ SELECT r.job_id,
+    NULL::integer AS attempt,
+    event.kind,
+    r.ended_at AS occurred_at,
+    event.error_code,
+    event.error_message
+   FROM (cf_unbegun_run r
+     CROSS JOIN LATERAL ( VALUES ('START'::text,NULL::text,NULL::text), (r.kind,r.error_code,r.error_message)) event(kind, error_code, error_message));

@@ -19,6 +19,7 @@ import { moveWorkflows } from "./move-workflows.ts";
 import { requestScan } from "./request-scan.ts";
 import { rescueJobs } from "./rescue.ts";
 import { followSchedules } from "./schedules.ts";
+import { sendRunEvents } from "./send-run-events.ts";
 import { startServices, type Services } from "./services.ts";
 import { sweepStaging } from "./sweep-staging.ts";
 import { watchSources } from "./watch-sources.ts";
@@ -122,10 +123,13 @@ async function assemble(
   options: SystemOptions,
   stack: AsyncDisposableStack,
 ): Promise<{ readonly services: Services; readonly system: Omit<System, "stop"> }> {
-  const { settings, log } = options;
+  const { settings, log, command } = options;
   const { promise: died, resolve: onDeath } = Promise.withResolvers<string>();
   captureTemporalLog(log);
   const services = await startServices({ ...options, onDeath }, stack);
+  const sending = await sendRunEvents({ db: services.db, settings, log, owner: command !== "worker" });
+  // Before the worker is started, because it ends after it.
+  stack.defer(() => sending.stop());
   const { connection, client } = await connect(settings, services, stack);
   const { ended } = await startParts(options, services, connection, client, stack);
   ended.then(

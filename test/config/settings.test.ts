@@ -34,6 +34,7 @@ test("a home without a file has all defaults, frozen", async () => {
     worker: { concurrency: availableParallelism(), groups: [] },
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true },
+    openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });
   expect(Object.isFrozen(settings)).toBe(true);
@@ -235,5 +236,59 @@ describe("Temporal's own settings", () => {
   test("ours beats it", async () => {
     const env = { TEMPORAL_ADDRESS: "theirs:7233", CASPARIAN_TEMPORAL_ADDRESS: "ours:7233" };
     expect((await read(undefined, env)).temporal).toMatchObject({ address: "ours:7233" });
+  });
+});
+
+describe("OpenLineage", () => {
+  const place = async (toml: string | undefined, env: NodeJS.ProcessEnv = {}) => (await read(toml, env)).openLineage;
+
+  test("goes to the endpoint that the file names, with a key that is named and not held", async () => {
+    expect(
+      await place('[openlineage]\nurl = "https://l.example/api/v1/lineage"\nnamespace = "prod"\napi_key_env = "KEY"\nsource_code = true'),
+    ).toEqual({
+      namespace: "prod",
+      sourceCode: true,
+      destination: { kind: "http", url: "https://l.example/api/v1/lineage", apiKey: { environment: "KEY" } },
+    });
+    expect(
+      await place('[openlineage]\nurl = "https://l.example/x"\napi_key_file = "secret/key"', { OPENLINEAGE_API_KEY: "hidden" }),
+    ).toMatchObject({
+      destination: { apiKey: { file: join(home, "secret/key") } },
+    });
+    expect(await place('[openlineage]\nfile = "lineage.jsonl"')).toMatchObject({
+      destination: { kind: "file", path: join(home, "lineage.jsonl") },
+    });
+  });
+
+  test("obeys the variables of OpenLineage's own clients, and never sends the file's key to another server", async () => {
+    const toml = '[openlineage]\nurl = "https://file.example/x"\napi_key_env = "KEY"';
+    expect(await place(toml, { OPENLINEAGE_URL: "http://env.example:5000", OPENLINEAGE_NAMESPACE: "env" })).toEqual({
+      namespace: "env",
+      sourceCode: false,
+      destination: { kind: "http", url: "http://env.example:5000/api/v1/lineage", apiKey: null },
+    });
+    const settings = await place(undefined, {
+      OPENLINEAGE_URL: "http://env.example",
+      OPENLINEAGE_ENDPOINT: "api/v2/events",
+      OPENLINEAGE_API_KEY: "hidden",
+    });
+    expect(settings.destination).toEqual({
+      kind: "http",
+      url: "http://env.example/api/v2/events",
+      apiKey: { environment: "OPENLINEAGE_API_KEY" },
+    });
+    expect(await place(toml, { OPENLINEAGE_DISABLED: "True" })).toMatchObject({ destination: null });
+  });
+
+  test.each([
+    ['url = "ftp://x"', /\[openlineage\] url: "ftp:\/\/x" is not the URL of a server/],
+    ['url = "https://me:hidden-word@x/"', /"https:\/\/me:\*\*\*@x\/" holds a user or password/],
+    ['url = "https://x"\nfile = "y"', /both openlineage\.url and openlineage\.file/],
+    ['url = "https://x"\napi_key_env = "A"\napi_key_file = "b"', /both openlineage\.api_key_env and openlineage\.api_key_file/],
+    ['api_key = "hidden-word"', /unknown key openlineage\.api_key$/],
+  ])("%s is refused", async (toml, message) => {
+    const error = await refusal(`[openlineage]\n${toml}`);
+    expect(error.message).toMatch(message);
+    expect(`${error.message} ${error.hint}`).not.toContain("hidden-word");
   });
 });

@@ -6,6 +6,8 @@ import { addRule } from "../../control/add-rule.ts";
 import { changeSource } from "../../control/change-source.ts";
 import { diagnose, type Diagnosis } from "../../control/diagnose.ts";
 import { explainRouting, surveyRouting } from "../../control/survey-routing.ts";
+import { recordFailure, recordRefused, recordSent, subscribe } from "../../db/run-event-delivery.ts";
+import { waitingRunEvents } from "../../db/run-event.ts";
 import { upsertTopic } from "../../db/topic.ts";
 import { testDatabase } from "../support/database.ts";
 import { fillRecord } from "../support/record.ts";
@@ -21,10 +23,10 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function examine(): Promise<readonly Diagnosis[]> {
+async function examine(fix = false): Promise<readonly Diagnosis[]> {
   const { uv, temporal, python } = testTools();
   const host = { tools: { uv, temporal }, python: { path: python, version: "3" }, needsTemporalTool: true };
-  return diagnose(context, { home, stateDir: join(home, ".casparian"), host });
+  return diagnose(context, { home, stateDir: join(home, ".casparian"), host, fix });
 }
 
 /** What is wrong with a subject, with the next step. */
@@ -148,4 +150,33 @@ test("tools and the sandbox are looked at", async () => {
     "error: no python3",
     "info: uv is not here yet; it is installed when it is needed first",
   ]);
+});
+
+test("OpenLineage events: nothing is said where nobody asks for them, and what keeps them from arriving otherwise", async () => {
+  expect((await examine()).filter(({ subject }) => subject === "events")).toEqual([]);
+  await subscribe(db, "host:/home", "https://l.example/api/v1/lineage");
+  expect((await examine()).find(({ subject }) => subject === "events")).toMatchObject({ severity: "ok" });
+  const { rows } = await db.query<{ plugin: string }>("select plugin_id as plugin from cf_processing_job");
+  const jobId = await record.job(
+    await record.version(await record.source("inbox", join(home, "inbox")), "z.csv", "z"),
+    rows[0]!.plugin,
+    "clean",
+  );
+  await record.fail(jobId, "line 8");
+  await recordFailure(db, "https://l.example/api/v1/lineage answers 503", () => 60);
+  expect((await troubles("events"))[0]).toMatch(
+    /^error: https:\/\/l\.example\/api\/v1\/lineage answers 503; failed tries: 1, since \S+; OpenLineage events that wait: 2, the oldest since \S+ → Nothing is lost/,
+  );
+  const [start, fail] = await waitingRunEvents(db, 10);
+  await recordSent(db, [start!.id]);
+  await recordRefused(db, fail!.id, "https://l.example/api/v1/lineage answers 422: bad");
+  expect(await troubles("events")).toEqual([
+    "warning: OpenLineage events that were refused and are set aside: 1; the last one: https://l.example/api/v1/lineage answers 422: bad → " +
+      "Once the endpoint takes such events: casparian doctor --fix, which has them sent again",
+  ]);
+  expect(await examine(true)).toContainEqual(expect.objectContaining({ subject: "events", severity: "info" }));
+  await db.query("update cf_run_event_subscriber set seen_at = now() - interval '1 hour'");
+  expect((await troubles("events"))[0]).toMatch(
+    /^warning: OpenLineage events that wait: 1, .*no worker runs that sends them → They were asked for by host:\/home/,
+  );
 });

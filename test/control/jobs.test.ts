@@ -90,6 +90,8 @@ test("a running job that nobody drives any more is cancelled in the record", asy
     const { id } = await newJob();
     await beginAttempt(db, id, "test:1");
     expect(await cancelJob({ ...offline, temporal: temporal.client }, id)).toMatchObject({ state: "CANCELLED", outcome: "cancelled" });
+    const { rows } = await db.query("select outcome, finished_at is not null as ended from cf_job_attempt where job_id = $1", [id]);
+    expect(rows).toEqual([{ outcome: "CANCELLED", ended: true }]);
   } finally {
     await temporal.close();
   }
