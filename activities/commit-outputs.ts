@@ -1,13 +1,15 @@
+import { recordContracts } from "../db/contract.ts";
 import { recordCommitted, type LedgerEntry } from "../db/job-output.ts";
 import type { JobToRun } from "../db/job.ts";
 import type { Queryable } from "../db/pool.ts";
+import { countRejected } from "../db/quarantine.ts";
 import { pendingResults, recordReplaced, standingsOf, type Standing } from "../db/standing.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { resultExists } from "./outputs.ts";
 
 /**
- * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it. The sinks' commits come before the
+ * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it; returns the job's state. The sinks' commits come before the
  * record's, so a crash between the two leaves a result that the next call finds in place and records: sinks' commits may be repeated.
  *
  * Throws TerminalFailure LEDGER_UNBALANCED and RESULT_EXISTS, and TransientFailure RESULT_PENDING.
@@ -16,8 +18,9 @@ export async function commitOutputs(
   tx: Queryable,
   job: JobToRun,
   { entries, sinks }: { readonly entries: readonly LedgerEntry[]; readonly sinks: Sinks },
-): Promise<void> {
+): Promise<"COMPLETED" | "PARTIAL"> {
   entries.forEach(refuseUnbalanced);
+  await refuseMissing(tx, job, entries);
   const standings = await standingsOf(tx, job.id, entries);
   for (const standing of standings) {
     if (standing.refusedBy !== null) throw resultExists(standing.entry, standing.refusedBy);
@@ -27,8 +30,10 @@ export async function commitOutputs(
     const sink = sinks.forUri(entry.uri);
     await (outdatedBy === null ? sink.commit(entry, replaces) : sink.discard(entry));
   }
-  await recordCommitted(tx, job.id, job.attempt);
+  const state = await recordCommitted(tx, job.id, job.attempt);
   await recordReplaced(tx, job.id, standings);
+  await recordContracts(tx, job.id, job.attempt);
+  return state;
 }
 
 /** Whether a worker died after it had made an attempt's result visible, and before the record said so. */
@@ -49,11 +54,28 @@ async function refusePending(tx: Queryable, job: JobToRun, { entry }: Standing, 
 }
 
 function refuseUnbalanced(entry: LedgerEntry): void {
-  const { rowsSent, rowsReceived, rowsWritten, rowsReadBack } = entry;
-  if (rowsSent === rowsReceived && rowsReceived === rowsWritten && rowsWritten === rowsReadBack) return;
-  throw new TerminalFailure({
+  const { rowsSent, rowsReceived, rowsWritten, rowsQuarantined, rowsReadBack } = entry;
+  if (rowsSent === rowsReceived && rowsReceived === rowsWritten + rowsQuarantined && rowsWritten === rowsReadBack) return;
+  throw unbalanced(
+    entry.output,
+    `the plugin sent ${rowsSent} rows, ${rowsReceived} arrived, ${rowsWritten} were written, ${rowsQuarantined} set aside, and ${rowsReadBack} are in the target`,
+  );
+}
+
+/** What was set aside is counted where it is kept, too. */
+async function refuseMissing(tx: Queryable, job: JobToRun, entries: readonly LedgerEntry[]): Promise<void> {
+  if (entries.every(({ rowsQuarantined }) => rowsQuarantined === 0)) return;
+  const kept = await countRejected(tx, job.id, job.attempt);
+  for (const { output, rowsQuarantined } of entries) {
+    const found = kept.get(output) ?? 0;
+    if (found !== rowsQuarantined) throw unbalanced(output, `${rowsQuarantined} rows were set aside, and ${found} are in quarantine`);
+  }
+}
+
+function unbalanced(output: string, counts: string): TerminalFailure {
+  return new TerminalFailure({
     code: "LEDGER_UNBALANCED",
-    message: `output ${entry.output}: the plugin sent ${rowsSent} rows, ${rowsReceived} arrived, ${rowsWritten} were written and ${rowsReadBack} are in the target`,
+    message: `output ${output}: ${counts}`,
     hint: "Nothing was committed; retry the job, and report this if it happens again",
   });
 }

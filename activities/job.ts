@@ -89,8 +89,7 @@ export function createJobActivities(deps: JobDependencies) {
         if (job === null) throw new TerminalFailure({ code: "UNKNOWN_JOB", message: `job ${jobId} is not in the record` });
         if (job.state !== "RUNNING" || job.attempt !== attempt) return { state: job.state };
         const entries = await stagedOutputs(tx, jobId, attempt);
-        await commit(tx, job, entries);
-        return { state: "COMPLETED" as const };
+        return { state: await commit(tx, job, entries) };
       });
     },
 
@@ -111,7 +110,7 @@ export function createJobActivities(deps: JobDependencies) {
         const job = await lockJob(tx, jobId);
         if (job === null || (job.state !== "QUEUED" && job.state !== "RUNNING")) return;
         const entries = await stagedOutputs(tx, jobId, job.attempt);
-        if (await isVisible(entries, sinks)) return commit(tx, job, entries);
+        if (await isVisible(entries, sinks)) return void (await commit(tx, job, entries));
         for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
         await markDiscarded(tx, jobId, job.attempt);
         if (job.state === "RUNNING") {
@@ -123,10 +122,13 @@ export function createJobActivities(deps: JobDependencies) {
     },
   });
 
-  async function commit(tx: Queryable, job: JobToRun, entries: readonly LedgerEntry[]): Promise<void> {
-    await commitOutputs(tx, job, { entries, sinks });
-    const rows = entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}`).join(", ") || "no rows";
+  async function commit(tx: Queryable, job: JobToRun, entries: readonly LedgerEntry[]): Promise<"COMPLETED" | "PARTIAL"> {
+    const state = await commitOutputs(tx, job, { entries, sinks });
+    const aside = (rows: number): string => (rows === 0 ? "" : ` (${rows} set aside)`);
+    const rows =
+      entries.map((entry) => `${entry.rowsWritten} rows to ${entry.output}${aside(entry.rowsQuarantined)}`).join(", ") || "no rows";
     log.info(`${job.relPath} → ${job.pluginName}: ${rows}`, { job: job.id });
+    return state;
   }
 
   async function pythonOf(environmentHash: string, signal: AbortSignal, onProgress: (step: string) => void): Promise<string> {

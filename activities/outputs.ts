@@ -1,23 +1,31 @@
 import type { PluginHandlers, PluginReport } from "../bridge/pool.ts";
-import type { LedgerEntry } from "../db/job-output.ts";
+import { columnsOf, ContractDrift, createScreen, type Screen } from "../contracts/screen.ts";
+import type { Drift } from "../db/contract.ts";
+import type { StagedEntry } from "../db/job-output.ts";
 import type { JobToRun } from "../db/job.ts";
+import type { ArrowMessage } from "../domain/arrow.ts";
+import type { ContractColumn, ContractVersion, RejectedRow } from "../domain/contract.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginArtifact, TopicConfig } from "../domain/plugin.ts";
 import { defaultTopic, type Topic } from "../domain/topic.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
+import { createQuarantine, type Quarantine } from "./quarantine.ts";
+import { createSetAside, setsAside } from "./set-aside.ts";
 
 /** More outputs from one file than this are taken for a mistake. */
 const outputsMax = 200;
 
-/** The writers of one attempt: what a plugin sends goes through `handlers` to the sinks. */
+/** The writers of one attempt: what a plugin sends goes through `handlers`, past the contracts, to the sinks. */
 export interface Outputs {
   readonly handlers: PluginHandlers;
   /** Throws where the plugin's own counts are not those that arrived. */
   compareCounts(report: PluginReport): void;
   /** Makes everything durable; the entries say what is staged and all counts. */
-  stage(): Promise<readonly LedgerEntry[]>;
+  stage(): Promise<readonly StagedEntry[]>;
+  /** Where columns were not those of the contract, also where the attempt fails by it. */
+  drifts(): readonly Drift[];
   /** Removes everything that was staged. */
   abort(): Promise<void>;
 }
@@ -25,6 +33,18 @@ export interface Outputs {
 interface OpenOutput {
   readonly writer: SinkWriter;
   readonly topic: Topic;
+  readonly contract: ContractVersion | null;
+  /** Null without a contract: then all rows pass as they are. */
+  readonly screen: Screen | null;
+  readonly givenColumns: readonly ContractColumn[];
+  rowsReceived: number;
+  rowsSent: number;
+}
+
+/** The rows that the plugin itself sets aside from an output. */
+interface SetAside {
+  readonly output: string;
+  readonly read: (message: ArrowMessage) => readonly RejectedRow[];
   rowsReceived: number;
   rowsSent: number;
 }
@@ -34,13 +54,18 @@ export function openOutputs(options: {
   readonly version: FileVersion;
   readonly artifact: PluginArtifact;
   readonly topics: TopicConfig;
+  /** In force, by output. */
+  readonly contracts: ReadonlyMap<string, ContractVersion>;
   readonly sinks: Sinks;
   readonly onProgress: (progress: unknown) => void;
   /** Throws where the target has a result of the same file already, so that the plugin need not run to its end. */
   readonly refuseSecond: (output: { readonly uri: string; readonly output: string }) => Promise<void>;
 }): Outputs {
-  const { job, version, artifact, topics, sinks, onProgress } = options;
+  const { job, version, artifact, topics, contracts, sinks, onProgress } = options;
   const open = new Map<string, OpenOutput>();
+  const setAside = new Map<string, SetAside>();
+  const quarantines = new Map<string, Quarantine>();
+  const drifts: Drift[] = [];
   const lineage = {
     sourceHash: version.contentHash,
     jobId: job.id,
@@ -49,49 +74,119 @@ export function openOutputs(options: {
     pluginVersion: `${artifact.name}@${artifact.version}`,
   };
 
+  function quarantineOf(output: string): Quarantine {
+    const known = quarantines.get(output) ?? createQuarantine(output, contracts.get(output) ?? { rowsMax: null, shareMax: null });
+    quarantines.set(output, known);
+    return known;
+  }
+
+  function screenOf(output: string, schema: ArrowMessage, givenColumns: readonly ContractColumn[]): Screen | null {
+    const contract = contracts.get(output);
+    if (contract === undefined) return null;
+    const drift = { output, contractId: contract.id, givenColumns };
+    try {
+      const screen = createScreen({ contract, output, schema });
+      if (screen.changes.length > 0) drifts.push({ ...drift, changes: screen.changes, refused: false });
+      return screen;
+    } catch (error) {
+      if (error instanceof ContractDrift) drifts.push({ ...drift, changes: error.changes, refused: true });
+      throw error;
+    }
+  }
+
+  async function openWriter(output: string, schema: ArrowMessage): Promise<void> {
+    const topic = topics.get(output) ?? defaultTopic(output);
+    if (topic.mode === "error") await options.refuseSecond({ ...topic, output });
+    const givenColumns = columnsOf(schema);
+    const screen = screenOf(output, schema, givenColumns);
+    const writer = await sinks.forUri(topic.uri).open({
+      ...topic,
+      output,
+      jobId: job.id,
+      attempt: job.attempt,
+      pluginName: artifact.name,
+      locationId: version.locationId,
+      artifactHash: artifact.artifactHash,
+      relPath: version.relPath,
+      lineage,
+      schema: screen?.schema ?? schema,
+    });
+    open.set(output, { writer, topic, contract: contracts.get(output) ?? null, screen, givenColumns, rowsReceived: 0, rowsSent: 0 });
+  }
+
+  async function write(output: string, message: ArrowMessage): Promise<void> {
+    const { writer, screen } = open.get(output)!;
+    const passed = screen === null ? { message, rejected: [] } : screen.take(message);
+    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected);
+    if (passed.message !== null) await writer.write(passed.message);
+  }
+
+  async function stageOne(output: string): Promise<StagedEntry> {
+    const { writer, contract, screen, givenColumns, rowsReceived, rowsSent } = open.get(output)!;
+    const aside = [...setAside.values()].find((each) => each.output === output);
+    const rejected = quarantines.get(output)?.rows ?? [];
+    return {
+      ...(await writer.stage()),
+      rowsReceived: rowsReceived + (aside?.rowsReceived ?? 0),
+      rowsSent: rowsSent + (aside?.rowsSent ?? 0),
+      rowsQuarantined: rejected.length,
+      contractId: contract?.id ?? null,
+      givenColumns,
+      nextColumns: screen?.nextColumns ?? null,
+      rejected,
+    };
+  }
+
   return {
     handlers: {
       async open(output, schema) {
-        if (open.size >= outputsMax) throw tooManyOutputs(artifact.name);
-        const topic = topics.get(output) ?? defaultTopic(output);
-        if (topic.mode === "error") await options.refuseSecond({ ...topic, output });
-        const writer = await sinks.forUri(topic.uri).open({
-          ...topic,
-          output,
-          jobId: job.id,
-          attempt: job.attempt,
-          pluginName: artifact.name,
-          locationId: version.locationId,
-          artifactHash: artifact.artifactHash,
-          relPath: version.relPath,
-          lineage,
-          schema,
-        });
-        open.set(output, { writer, topic, rowsReceived: 0, rowsSent: 0 });
+        if (open.size + setAside.size >= outputsMax) throw tooManyOutputs(artifact.name);
+        const from = setsAside(output, artifact.manifest.topic);
+        if (from === null) return openWriter(output, schema);
+        setAside.set(output, { output: from, read: createSetAside(schema, output), rowsReceived: 0, rowsSent: 0 });
       },
       async message(output, message) {
-        const target = open.get(output)!;
-        target.rowsReceived += message.rows;
-        await target.writer.write(message);
-        onProgress({ rows: Object.fromEntries([...open].map(([name, { rowsReceived }]) => [name, rowsReceived])) });
+        const aside = setAside.get(output);
+        (aside ?? open.get(output)!).rowsReceived += message.rows;
+        if (aside === undefined) await write(output, message);
+        else quarantineOf(aside.output).add(aside.read(message));
+        const all = [...open, ...setAside].map(([name, { rowsReceived }]) => [name, rowsReceived] as const);
+        onProgress({ rows: Object.fromEntries(all) });
       },
     },
     compareCounts(report) {
       for (const { output, rowsSent } of report.outputs) {
-        const target = open.get(output);
+        const target = open.get(output) ?? setAside.get(output);
         if (target === undefined || target.rowsReceived !== rowsSent) throw unequalCounts(output, rowsSent, target?.rowsReceived ?? 0);
         target.rowsSent = rowsSent;
       }
     },
     async stage() {
-      return Promise.all(
-        [...open.values()].map(async ({ writer, rowsReceived, rowsSent }) => ({ ...(await writer.stage()), rowsReceived, rowsSent })),
-      );
+      const homeless = [...setAside.values()].find(({ output, rowsReceived }) => rowsReceived > 0 && !open.has(output));
+      if (homeless !== undefined) throw asideOfNothing(homeless.output, artifact.name, [...open.keys()]);
+      for (const [output, { rowsReceived }] of open) {
+        const aside = [...setAside.values()].find((each) => each.output === output);
+        quarantines.get(output)?.checkShare(rowsReceived + (aside?.rowsReceived ?? 0));
+      }
+      return Promise.all([...open.keys()].map(stageOne));
     },
+    drifts: () => drifts,
     async abort() {
       await Promise.all([...open.values()].map(({ writer }) => writer.abort()));
     },
   };
+}
+
+/** A result has columns, so an output that rows are set aside from must be there, if only without rows. */
+function asideOfNothing(output: string, plugin: string, known: readonly string[]): TerminalFailure {
+  return new TerminalFailure({
+    code: "QUARANTINE_WITHOUT_OUTPUT",
+    message: `plugin ${plugin} sets rows aside from output ${output}, and has not yielded it`,
+    hint:
+      known.length > 0 && !known.includes(output)
+        ? `Its outputs are ${known.join(", ")}: name one of them, like ("_quarantine.${known[0]}", rows)`
+        : `Yield ${output} also where no row of a file is good: a table with its columns and no rows, such as table.slice(0, 0)`,
+  });
 }
 
 /** With mode `error` a file has one result in a target. */

@@ -3,9 +3,11 @@ import type { PluginArtifact } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
 import { saveLog } from "../db/job-log.ts";
-import { markDiscarded, recordStaged, strandedOutputs, type LedgerEntry } from "../db/job-output.ts";
+import { contractsOf, insertDrift, type Drift } from "../db/contract.ts";
+import { markDiscarded, recordStaged, strandedOutputs, type StagedEntry } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
-import { transaction } from "../db/pool.ts";
+import { transaction, type Queryable } from "../db/pool.ts";
+import { insertRejected } from "../db/quarantine.ts";
 import { hasResult } from "../db/standing.ts";
 import { topicsOf } from "../db/topic.ts";
 import { openInput, type JobInput } from "./input.ts";
@@ -76,7 +78,7 @@ async function attempt(job: JobToRun, version: FileVersion, context: RunContext)
       await outputs.abort();
       return await supersede(job, version, after.reason, context, report);
     }
-    return await enterLedger(job, await outputs.stage(), report, context);
+    return await enterLedger(job, { entries: await outputs.stage(), drifts: outputs.drifts(), report }, context);
   } catch (error) {
     await outputs.abort();
     throw error;
@@ -90,12 +92,17 @@ async function runPlugin(
 ): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
   const { db, sinks, pool, signal } = context;
   const artifact = await context.artifactOf(job.pluginId);
-  const [python, topics] = await Promise.all([context.pythonOf(artifact.environmentHash), topicsOf(db, artifact.name)]);
+  const [python, topics, contracts] = await Promise.all([
+    context.pythonOf(artifact.environmentHash),
+    topicsOf(db, artifact.name),
+    contractsOf(db, artifact.name),
+  ]);
   const outputs = openOutputs({
     job,
     version,
     artifact,
     topics,
+    contracts,
     sinks,
     onProgress: context.heartbeat,
     async refuseSecond(output) {
@@ -128,18 +135,29 @@ async function runPlugin(
     return { report, outputs };
   } catch (error) {
     await outputs.abort();
+    const refused = outputs.drifts().filter((drift) => drift.refused);
+    if (refused.length > 0) await transaction(db, async (tx) => Promise.all(refused.map((drift) => insertDrift(tx, job, drift))));
     throw error;
   }
 }
 
-async function enterLedger(job: JobToRun, entries: readonly LedgerEntry[], report: PluginReport, context: RunContext): Promise<RunOutcome> {
+interface Staged {
+  readonly entries: readonly StagedEntry[];
+  readonly drifts: readonly Drift[];
+  readonly report: PluginReport;
+}
+
+async function enterLedger(job: JobToRun, { entries, drifts, report }: Staged, context: RunContext): Promise<RunOutcome> {
   const { db, sinks } = context;
-  const entered = await (report.logs.length === 0
-    ? recordStaged(db, job, entries, report.peakMemoryBytes)
-    : transaction(db, async (tx) => {
-        await saveLog(tx, job.id, job.attempt, report.logs);
-        return recordStaged(tx, job, entries, report.peakMemoryBytes);
-      }));
+  const isMore = report.logs.length > 0 || drifts.length > 0 || entries.some(({ rejected }) => rejected.length > 0);
+  const enter = async (tx: Queryable): Promise<boolean> => {
+    if (report.logs.length > 0) await saveLog(tx, job.id, job.attempt, report.logs);
+    if (!(await recordStaged(tx, job, entries, report.peakMemoryBytes))) return false;
+    for (const { output, rejected } of entries) await insertRejected(tx, job, output, rejected);
+    for (const drift of drifts) await insertDrift(tx, job, drift);
+    return true;
+  };
+  const entered = await (isMore ? transaction(db, enter) : enter(db));
   if (entered) return { outcome: "STAGED", attempt: job.attempt };
   for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
   throw new TransientFailure({ code: "ATTEMPT_REPLACED", message: `attempt ${job.attempt} of job ${job.id} was given to another worker` });

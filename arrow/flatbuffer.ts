@@ -19,7 +19,10 @@ export type FlatValue =
   | { readonly kind: ScalarKind; readonly value: number | bigint | boolean }
   | { readonly kind: "bytes"; readonly value: Uint8Array }
   | { readonly kind: "table"; readonly value: FlatFields }
-  | { readonly kind: "tables"; readonly value: readonly FlatFields[] };
+  | { readonly kind: "tables"; readonly value: readonly FlatFields[] }
+  | { readonly kind: "i64s"; readonly value: readonly number[] }
+  /** Structs of two 64-bit numbers each. */
+  | { readonly kind: "pairs"; readonly value: readonly (readonly [number, number])[] };
 
 /** The root table of a buffer without size prefix. */
 export function rootTable(bytes: Uint8Array): FlatTable {
@@ -98,7 +101,7 @@ interface Output {
   length: number;
 }
 
-const inlineBytes = { bool: 1, u8: 1, i16: 2, i32: 4, i64: 8, bytes: 4, table: 4, tables: 4 } as const;
+const inlineBytes = { bool: 1, u8: 1, i16: 2, i32: 4, i64: 8, bytes: 4, table: 4, tables: 4, i64s: 4, pairs: 4 } as const;
 
 /** Writes vtable, table and then the children, and points `from` at the table. */
 function placeTable(out: Output, from: number, fields: FlatFields): void {
@@ -149,7 +152,12 @@ function placeValue(out: Output, at: number, field: FlatValue): void {
     case "tables": {
       const vector = placeVector(out, at, field.value.length, 4 * field.value.length);
       for (const [index, table] of field.value.entries()) placeTable(out, vector + 4 * index, table);
+      return;
     }
+    case "i64s":
+      return placeNumbers(out, at, field.value.length, field.value);
+    case "pairs":
+      return placeNumbers(out, at, field.value.length, field.value.flat());
   }
 }
 
@@ -158,6 +166,13 @@ function placeVector(out: Output, from: number, length: number, bytes: number): 
   out.view.setUint32(at, length, true);
   out.view.setUint32(from, at - from, true);
   return at + 4;
+}
+
+/** 64-bit numbers lie at multiples of 8, so their length lies four bytes before one. */
+function placeNumbers(out: Output, from: number, length: number, numbers: readonly number[]): void {
+  claim(out, (12 - (out.length % 8)) % 8, 1);
+  const vector = placeVector(out, from, length, 8 * numbers.length);
+  for (const [index, value] of numbers.entries()) out.view.setBigInt64(vector + 8 * index, BigInt(value), true);
 }
 
 function claim(out: Output, bytes: number, alignment: number): number {

@@ -1,3 +1,4 @@
+import { benchContract } from "./contract.ts";
 import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
@@ -10,6 +11,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "small-files": benchSmallFiles,
   "large-file": benchLargeFile,
   parquet: benchParquet,
+  contract: benchContract,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,

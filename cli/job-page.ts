@@ -34,6 +34,7 @@ export function describeJob(terminal: Terminal, { job, version, attempts, output
   if (attempts.length > 0) lines.push("", renderTable(terminal, attemptColumns, attempts));
   if (outputs.length > 0)
     lines.push("", renderTable(terminal, outputColumns, outputs), "", ...outputs.filter((o) => o.state === "COMMITTED").map(whereOf));
+  if (job.state === "PARTIAL") lines.push(`casparian quarantine show ${job.id} shows the rows that were set aside`);
   return lines.join("\n");
 }
 
@@ -71,6 +72,7 @@ const outputColumns: readonly Column<JobDetail["outputs"][number]>[] = [
   { title: "READ BACK", value: (output) => number(output.rowsReadBack), align: "right" },
   { title: "SIZE", value: (output) => bytes(output.sizeBytes), align: "right" },
   { title: "MODE", value: (output) => output.mode },
+  { title: "CONTRACT", value: ({ contractVersion }) => (contractVersion === null ? "none" : `version ${contractVersion}`) },
 ];
 
 function whereOf(output: JobDetail["outputs"][number]): string {

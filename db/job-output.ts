@@ -1,3 +1,4 @@
+import type { ContractColumn, RejectedRow } from "../domain/contract.ts";
 import type { SinkMode } from "../domain/topic.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
@@ -11,11 +12,24 @@ export interface LedgerEntry {
   /** As we counted while receiving. */
   readonly rowsReceived: number;
   readonly rowsWritten: number;
+  /** Set aside, by the contract or by the plugin. */
+  readonly rowsQuarantined: number;
   readonly rowsReadBack: number;
   readonly sizeBytes: number;
   readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
   readonly staged: Readonly<Record<string, string | number>>;
   readonly target: string;
+}
+
+/** What goes into the ledger of an output beside what its sink has staged. */
+export interface StagedEntry extends LedgerEntry {
+  /** The contract that was in force; null for none. */
+  readonly contractId: string | null;
+  /** The columns as the plugin yielded them. */
+  readonly givenColumns: readonly ContractColumn[];
+  /** What the contract's columns become with the commit; null where they stay. */
+  readonly nextColumns: readonly ContractColumn[] | null;
+  readonly rejected: readonly RejectedRow[];
 }
 
 /**
@@ -25,7 +39,7 @@ export interface LedgerEntry {
 export async function recordStaged(
   db: Queryable,
   job: { readonly id: string; readonly attempt: number; readonly fileVersionId: string; readonly pluginId: string },
-  entries: readonly LedgerEntry[],
+  entries: readonly StagedEntry[],
   peakMemoryBytes: number,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
@@ -34,17 +48,27 @@ export async function recordStaged(
          select id from cf_processing_job where id = $1 and attempt = $2 and state = 'RUNNING' for update
        ), output as (
          insert into cf_job_output (job_id, attempt, output_name, file_version_id, plugin_id, sink_uri, mode, state,
-           rows_sent, rows_received, rows_written, rows_read_back, size_bytes, columns, staged, target)
+           rows_sent, rows_received, rows_written, rows_quarantined, rows_read_back, size_bytes, columns, staged, target,
+           contract_id, given_columns, next_columns)
          select present.id, $2, e.output, $3, $4, e.uri, e.mode, 'STAGED',
-           e."rowsSent", e."rowsReceived", e."rowsWritten", e."rowsReadBack", e."sizeBytes", e.columns, e.staged, e.target
+           e."rowsSent", e."rowsReceived", e."rowsWritten", e."rowsQuarantined", e."rowsReadBack", e."sizeBytes", e.columns, e.staged, e.target,
+           e."contractId", e."givenColumns", e."nextColumns"
          from present, jsonb_to_recordset($5::jsonb) as e (output text, uri text, mode text, "rowsSent" bigint, "rowsReceived" bigint,
-           "rowsWritten" bigint, "rowsReadBack" bigint, "sizeBytes" bigint, columns jsonb, staged jsonb, target text)
+           "rowsWritten" bigint, "rowsQuarantined" bigint, "rowsReadBack" bigint, "sizeBytes" bigint, columns jsonb, staged jsonb, target text,
+           "contractId" bigint, "givenColumns" jsonb, "nextColumns" jsonb)
        ), attempt as (
          update cf_job_attempt a set outcome = 'STAGED', finished_at = now(), peak_memory_bytes = $6
          from present where a.job_id = present.id and a.attempt = $2
        )
        select from present`,
-      [job.id, job.attempt, job.fileVersionId, job.pluginId, JSON.stringify(entries), peakMemoryBytes],
+      [
+        job.id,
+        job.attempt,
+        job.fileVersionId,
+        job.pluginId,
+        JSON.stringify(entries.map((entry) => ({ ...entry, rejected: undefined }))),
+        peakMemoryBytes,
+      ],
     ),
   );
   return rowCount === 1;
@@ -55,8 +79,8 @@ export async function stagedOutputs(db: Queryable, jobId: string, attempt: numbe
   const { rows } = await db.query<LedgerEntry>(
     prepared(
       `select output_name as output, sink_uri as uri, mode, rows_sent::float8 as "rowsSent", rows_received::float8 as "rowsReceived",
-       rows_written::float8 as "rowsWritten", rows_read_back::float8 as "rowsReadBack", size_bytes::float8 as "sizeBytes",
-       columns, staged, target
+       rows_written::float8 as "rowsWritten", rows_quarantined::float8 as "rowsQuarantined", rows_read_back::float8 as "rowsReadBack",
+       size_bytes::float8 as "sizeBytes", columns, staged, target
      from cf_job_output where job_id = $1 and attempt = $2 and state = 'STAGED' order by output_name`,
       [jobId, attempt],
     ),
@@ -81,26 +105,37 @@ export async function strandedOutputs(
 }
 
 /**
- * Marks everything that the attempt staged as visible, and attempt and job as ended. The record refuses a ledger that does not balance
- * and a second result.
+ * Marks everything that the attempt staged as visible, and what it set aside as quarantined, and attempt and job as ended; returns the
+ * job's state. The record refuses a ledger that does not balance and a second result.
  */
-export async function recordCommitted(db: Queryable, jobId: string, attempt: number): Promise<void> {
-  await db.query(
+export async function recordCommitted(db: Queryable, jobId: string, attempt: number): Promise<"COMPLETED" | "PARTIAL"> {
+  const { rows } = await db.query<{ state: "COMPLETED" | "PARTIAL" }>(
     prepared(
       `with output as (
          update cf_job_output set state = 'COMMITTED', committed_at = now() where job_id = $1 and attempt = $2 and state = 'STAGED'
+         returning rows_quarantined
        ), attempt as (
          update cf_job_attempt set outcome = 'COMMITTED', finished_at = now() where job_id = $1 and attempt = $2
+       ), quarantine as (
+         update cf_quarantine set state = 'QUARANTINED', quarantined_at = now() where job_id = $1 and attempt = $2
        )
        update cf_processing_job
-       set state = 'COMPLETED', finished_at = now(), error_code = null, error_message = null, error_hint = null
-       where id = $1`,
+       set state = case when exists (select from output where rows_quarantined > 0) then 'PARTIAL' else 'COMPLETED' end,
+         finished_at = now(), error_code = null, error_message = null, error_hint = null
+       where id = $1 returning state`,
       [jobId, attempt],
     ),
   );
+  return rows[0]!.state;
 }
 
-/** Marks everything that the attempt staged as removed. */
+/** Marks everything that the attempt staged as removed; rows that it set aside go with it. */
 export async function markDiscarded(db: Queryable, jobId: string, attempt: number): Promise<void> {
-  await db.query("update cf_job_output set state = 'DISCARDED' where job_id = $1 and attempt = $2 and state = 'STAGED'", [jobId, attempt]);
+  await db.query(
+    `with discarded as (
+       update cf_job_output set state = 'DISCARDED' where job_id = $1 and attempt = $2 and state = 'STAGED' returning output_name
+     )
+     delete from cf_quarantine q using discarded d where q.job_id = $1 and q.attempt = $2 and q.output_name = d.output_name`,
+    [jobId, attempt],
+  );
 }

@@ -23,6 +23,19 @@ begin
   return null;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.cf_contract_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (new.plugin_name, new.output_name, new.version, new.columns, new.policy, new.rows_max, new.share_max, new.job_id, new.author, new.created_at)
+    is distinct from
+    (old.plugin_name, old.output_name, old.version, old.columns, old.policy, old.rows_max, old.share_max, old.job_id, old.author, old.created_at)
+  then raise exception 'a version of a contract is immutable but for its state' using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.cf_job_event()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -172,11 +185,33 @@ create table cf_contract (
   policy text not null,
   state text not null,
   created_at timestamp with time zone default now() not null,
+  rows_max bigint,
+  share_max double precision,
+  job_id bigint,
+  author text default 'casparian'::text not null,
+  approved_at timestamp with time zone,
+  retired_at timestamp with time zone,
   constraint cf_contract_pkey PRIMARY KEY (id),
   constraint cf_contract_plugin_name_output_name_version_key UNIQUE (plugin_name, output_name, version),
   constraint cf_contract_policy_check CHECK ((policy = ANY (ARRAY['evolve'::text, 'freeze'::text, 'quarantine'::text]))),
+  constraint cf_contract_rows_max_check CHECK ((rows_max >= 0)),
+  constraint cf_contract_share_max_check CHECK (((share_max >= (0)::double precision) AND (share_max <= (1)::double precision))),
   constraint cf_contract_state_check CHECK ((state = ANY (ARRAY['PROPOSED'::text, 'APPROVED'::text, 'RETIRED'::text]))),
+  constraint cf_contract_times_check CHECK ((((state <> 'PROPOSED'::text) OR ((approved_at IS NULL) AND (retired_at IS NULL))) AND ((state <> 'APPROVED'::text) OR ((approved_at IS NOT NULL) AND (retired_at IS NULL))) AND ((state <> 'RETIRED'::text) OR (retired_at IS NOT NULL)))),
   constraint cf_contract_version_check CHECK ((version > 0))
+);
+
+create table cf_contract_drift (
+  id bigint generated always as identity not null,
+  job_id bigint not null,
+  attempt integer not null,
+  output_name text not null,
+  contract_id bigint not null,
+  changes jsonb not null,
+  given_columns jsonb not null,
+  refused boolean not null,
+  seen_at timestamp with time zone default now() not null,
+  constraint cf_contract_drift_pkey PRIMARY KEY (id)
 );
 
 create table cf_departure (
@@ -276,6 +311,9 @@ create table cf_job_output (
   committed_at timestamp with time zone,
   replaced_at timestamp with time zone,
   replaced_by bigint,
+  contract_id bigint,
+  given_columns jsonb,
+  next_columns jsonb,
   constraint cf_job_output_check CHECK (((state <> 'COMMITTED'::text) OR ((committed_at IS NOT NULL) AND (rows_sent = rows_received) AND (rows_received = (rows_written + rows_quarantined)) AND (rows_read_back = rows_written)))),
   constraint cf_job_output_mode_check CHECK ((mode = ANY (ARRAY['append'::text, 'replace'::text, 'overwrite'::text, 'error'::text]))),
   constraint cf_job_output_pkey PRIMARY KEY (job_id, attempt, output_name),
@@ -348,11 +386,19 @@ create table cf_quarantine (
   attempt integer not null,
   output_name text not null,
   row_number bigint not null,
-  column_name text,
-  reason text not null,
-  raw jsonb not null,
+  raw json not null,
   quarantined_at timestamp with time zone default now() not null,
-  constraint cf_quarantine_pkey PRIMARY KEY (id)
+  file_version_id bigint not null,
+  plugin_id bigint not null,
+  origin text not null,
+  reasons jsonb not null,
+  file_position text,
+  state text default 'STAGED'::text not null,
+  constraint cf_quarantine_origin_check CHECK ((origin = ANY (ARRAY['CONTRACT'::text, 'PLUGIN'::text]))),
+  constraint cf_quarantine_pkey PRIMARY KEY (id),
+  constraint cf_quarantine_reasons_check CHECK ((jsonb_array_length(reasons) > 0)),
+  constraint cf_quarantine_row_number_check CHECK ((row_number > 0)),
+  constraint cf_quarantine_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'QUARANTINED'::text])))
 );
 
 create table cf_record (
@@ -545,6 +591,12 @@ create table cf_unbegun_run (
 
 alter table cf_archive add constraint cf_archive_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
+alter table cf_contract add constraint cf_contract_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
+
+alter table cf_contract_drift add constraint cf_contract_drift_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES cf_contract(id);
+
+alter table cf_contract_drift add constraint cf_contract_drift_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
+
 alter table cf_departure add constraint cf_departure_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
 
 alter table cf_departure add constraint cf_departure_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
@@ -565,6 +617,8 @@ alter table cf_job_attempt add constraint cf_job_attempt_job_id_fkey FOREIGN KEY
 
 alter table cf_job_log add constraint cf_job_log_job_id_attempt_fkey FOREIGN KEY (job_id, attempt) REFERENCES cf_job_attempt(job_id, attempt) ON DELETE CASCADE;
 
+alter table cf_job_output add constraint cf_job_output_contract_id_fkey FOREIGN KEY (contract_id) REFERENCES cf_contract(id);
+
 alter table cf_job_output add constraint cf_job_output_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_job_output add constraint cf_job_output_job_id_attempt_fkey FOREIGN KEY (job_id, attempt) REFERENCES cf_job_attempt(job_id, attempt) ON DELETE CASCADE;
@@ -581,7 +635,13 @@ alter table cf_processing_job add constraint cf_processing_job_file_version_id_f
 
 alter table cf_processing_job add constraint cf_processing_job_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
 
+alter table cf_quarantine add constraint cf_quarantine_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
+
+alter table cf_quarantine add constraint cf_quarantine_job_id_attempt_output_name_fkey FOREIGN KEY (job_id, attempt, output_name) REFERENCES cf_job_output(job_id, attempt, output_name) ON DELETE CASCADE;
+
 alter table cf_quarantine add constraint cf_quarantine_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
+
+alter table cf_quarantine add constraint cf_quarantine_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
 
 alter table cf_routing_rule add constraint cf_routing_rule_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
@@ -602,6 +662,8 @@ alter table cf_snapshot_version add constraint cf_snapshot_version_file_version_
 alter table cf_unbegun_run add constraint cf_unbegun_run_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
 
 CREATE INDEX cf_archive_waiting ON public.cf_archive USING btree (file_version_id) WHERE (state = 'WAITING'::text);
+
+CREATE INDEX cf_contract_drift_contract ON public.cf_contract_drift USING btree (contract_id, id);
 
 CREATE UNIQUE INDEX cf_contract_one_approved ON public.cf_contract USING btree (plugin_name, output_name) WHERE (state = 'APPROVED'::text);
 
@@ -635,7 +697,7 @@ CREATE UNIQUE INDEX cf_plugin_manifest_one_active ON public.cf_plugin_manifest U
 
 CREATE INDEX cf_processing_job_state ON public.cf_processing_job USING btree (state, id);
 
-CREATE INDEX cf_quarantine_job ON public.cf_quarantine USING btree (job_id, attempt);
+CREATE UNIQUE INDEX cf_quarantine_row ON public.cf_quarantine USING btree (job_id, attempt, output_name, origin, row_number);
 
 CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id, tagged, (
 CASE
@@ -664,6 +726,8 @@ CREATE UNIQUE INDEX cf_source_root_name_key ON public.cf_source_root USING btree
 CREATE TRIGGER cf_archive_no_member AFTER INSERT ON public.cf_archive FOR EACH ROW EXECUTE FUNCTION cf_archive_guard();
 
 CREATE TRIGGER cf_audit_immutable BEFORE DELETE OR UPDATE ON public.cf_audit FOR EACH ROW EXECUTE FUNCTION cf_refuse();
+
+CREATE TRIGGER cf_contract_immutable BEFORE UPDATE ON public.cf_contract FOR EACH ROW EXECUTE FUNCTION cf_contract_guard();
 
 CREATE TRIGGER cf_file_location_member_changed BEFORE UPDATE OF container_id ON public.cf_file_location FOR EACH ROW WHEN ((new.container_id IS DISTINCT FROM old.container_id)) EXECUTE FUNCTION cf_member_guard();
 

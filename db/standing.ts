@@ -73,7 +73,8 @@ async function otherResults(
   const { rows } = await tx.query<CurrentResult>(
     `select o.job_id as "jobId", (v.sequence, o.job_id) > (mv.sequence, mj.id) as "isNewer",
        o.output_name as output, o.sink_uri as uri, o.mode, o.rows_sent::float8 as "rowsSent", o.rows_received::float8 as "rowsReceived",
-       o.rows_written::float8 as "rowsWritten", o.rows_read_back::float8 as "rowsReadBack", o.size_bytes::float8 as "sizeBytes",
+       o.rows_written::float8 as "rowsWritten", o.rows_quarantined::float8 as "rowsQuarantined",
+       o.rows_read_back::float8 as "rowsReadBack", o.size_bytes::float8 as "sizeBytes",
        o.columns, o.staged, o.target
      from cf_processing_job mj join cf_file_version mv on mv.id = mj.file_version_id,
        cf_job_output o join cf_processing_job j on j.id = o.job_id join cf_file_version v on v.id = o.file_version_id

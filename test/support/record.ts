@@ -74,11 +74,16 @@ export function fillRecord(db: Database) {
         rowsSent: rowCount,
         rowsReceived: rowCount,
         rowsWritten: rowCount,
+        rowsQuarantined: 0,
         rowsReadBack: rowCount,
         sizeBytes: 1_000,
         columns: [],
         staged: {},
         target,
+        contractId: null,
+        givenColumns: [],
+        nextColumns: null,
+        rejected: [],
       };
       await recordStaged(db, { id: jobId, attempt, ...rows[0]! }, [entry], 50_000_000);
       await recordCommitted(db, jobId, attempt);
