@@ -1,5 +1,5 @@
 import { isAscii } from "node:buffer";
-import { isValid, type Column } from "../arrow/column.ts";
+import { isValid, widthOf, type Column } from "../arrow/column.ts";
 import { decimalAt, dictionaryReader, floatsOf, integersOf, wholeNumbers } from "../arrow/scalar.ts";
 import { textReader } from "../arrow/text.ts";
 import { typeName, type ArrowField } from "../arrow/type.ts";
@@ -62,14 +62,13 @@ function throughDictionary(check: Check): Check {
 }
 
 function rangeCheck(field: ArrowField, min: string | undefined, max: string | undefined): Check {
-  const [least, most] = [boundOf(field, min), boundOf(field, max)];
-  const isOutside = outsideReader(field, least, most);
+  const scan = rangeScan(field, boundOf(field, min), boundOf(field, max));
   const words = [...(min === undefined ? [] : [`below ${min}`]), ...(max === undefined ? [] : [`above ${max}`])].join(" or ");
   return (column, refuse) => {
-    const outside = isOutside(column);
-    const { length } = column;
-    for (let row = 0; row < length; row += 1)
-      if (outside(row) && isValid(column, row)) refuse(row, `${textReader(column)(row)} is ${words}`);
+    if (column.length === 0) return;
+    scan(column, (row) => {
+      if (isValid(column, row)) refuse(row, `${textReader(column)(row)} is ${words}`);
+    });
   };
 }
 
@@ -86,60 +85,68 @@ function boundOf(field: ArrowField, text: string | undefined): bigint | number |
   return bound;
 }
 
-type Outside = (column: Column) => (row: number) => boolean;
+/** Tells the rows outside of a range, whether there is a value in them or not. */
+type Scan = (column: Column, found: (row: number) => void) => void;
 
-/** Comparing plain numbers is some ten times as fast as BigInts; two words as one number are exact where it matters, near a safe bound. */
-function outsideReader(field: ArrowField, least: bigint | number | undefined, most: bigint | number | undefined): Outside {
+/**
+ * Each kind of number has a loop of its own, because one loop for several is some five times as slow; BigInts are slower still. Numbers of 64 and
+ * 128 bits are compared as the nearest floating-point number, which never comes to the other side of a whole number below 2^53.
+ */
+function rangeScan(field: ArrowField, least: bigint | number | undefined, most: bigint | number | undefined): Scan {
+  const { type } = field;
   const [low, high] = [Number(least ?? -Infinity), Number(most ?? Infinity)];
-  const areSafe = [low, high].every((bound) => !Number.isFinite(bound) || Number.isSafeInteger(bound) || field.type.kind === "float");
-  const width = field.type.kind === "decimal" ? field.type.bits : 0;
-  if (field.type.kind === "float")
-    return (column) => {
-      const values = floatsOf(column);
-      // Also for NaN, which is in no range.
-      return (row) => !(values[row]! >= low && values[row]! <= high);
-    };
-  if (areSafe && width <= 128) {
-    return (column) => {
-      const values = width > 64 ? null : width === 0 || width === 32 ? plainNumbers(column) : longNumbers(column, 2);
-      if (values !== null) return (row) => values(row) < low || values(row) > high;
-      const long = longNumbers(column, 4);
-      return (row) => long(row) < low || long(row) > high;
-    };
-  }
-  return (column) => {
-    const value = field.type.kind === "decimal" ? decimalAt : (of: Column, row: number) => BigInt(integersOf(of)[row]!);
-    return (row) => {
+  if (type.kind === "float") return (column, found) => scanFloats(floatsOf(column), low, high, found);
+  const areSafe = [low, high].every((bound) => !Number.isFinite(bound) || Number.isSafeInteger(bound));
+  const bits = widthOf(field) * 8;
+  const isUnsigned = type.kind === "int" && !type.signed;
+  if (areSafe && bits === 64 && !isUnsigned) return (column, found) => scanLongs(wordsOf(column, 2), low, high, found);
+  if (areSafe && bits === 128) return (column, found) => scanDecimals(wordsOf(column, 4), low, high, found);
+  if (areSafe && bits === 32 && !isUnsigned) return (column, found) => scanIntegers(wordsOf(column, 1).high, low, high, found);
+  const value = type.kind === "decimal" ? decimalAt : (column: Column, row: number) => BigInt(integersOf(column)[row]!);
+  const [from, to] = [least === undefined ? null : BigInt(least), most === undefined ? null : BigInt(most)];
+  return (column, found) => {
+    for (let row = 0; row < column.length; row += 1) {
       const each = value(column, row);
-      return (least !== undefined && each < BigInt(least)) || (most !== undefined && each > BigInt(most));
-    };
+      if ((from !== null && each < from) || (to !== null && each > to)) found(row);
+    }
   };
 }
 
-function plainNumbers(column: Column): (row: number) => number {
-  if (column.field.type.kind === "decimal") {
-    const [buffer] = column.buffers as [Uint8Array];
-    const values = new Int32Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, column.length);
-    return (row) => values[row]!;
+interface Words {
+  readonly low: Uint32Array;
+  readonly high: Int32Array;
+}
+
+/** The same words without and with a sign. */
+function wordsOf({ buffers, length }: Column, words: number): Words {
+  const { buffer, byteOffset } = buffers[0]!;
+  return { low: new Uint32Array(buffer, byteOffset, words * length), high: new Int32Array(buffer, byteOffset, words * length) };
+}
+
+/** NaN is in no range. */
+function scanFloats(values: Float32Array | Float64Array, least: number, most: number, found: (row: number) => void): void {
+  for (let row = 0; row < values.length; row += 1) if (!(values[row]! >= least && values[row]! <= most)) found(row);
+}
+
+function scanIntegers(values: Int32Array, least: number, most: number, found: (row: number) => void): void {
+  for (let row = 0; row < values.length; row += 1) if (values[row]! < least || values[row]! > most) found(row);
+}
+
+function scanLongs({ low, high }: Words, least: number, most: number, found: (row: number) => void): void {
+  for (let at = 0; at < low.length; at += 2) {
+    const value = high[at + 1]! * 4294967296 + low[at]!;
+    if (value < least || value > most) found(at >> 1);
   }
-  const values = integersOf(column);
-  if (values instanceof BigInt64Array || values instanceof BigUint64Array) return longNumbers(column, 2, values instanceof BigUint64Array);
-  return (row) => values[row]!;
 }
 
-/** Numbers of 64 or 128 bits as the nearest floating-point number, which never comes to the other side of a whole number below 2^53. */
-function longNumbers({ buffers, length }: Column, words: 2 | 4, unsigned = false): (row: number) => number {
-  const [buffer] = buffers as [Uint8Array];
-  const low = new Uint32Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, words * length);
-  const high = new Int32Array(buffer.buffer as ArrayBuffer, buffer.byteOffset, words * length);
-  if (unsigned) return (row) => low[2 * row + 1]! * 4294967296 + low[2 * row]!;
-  if (words === 2) return (row) => high[2 * row + 1]! * 4294967296 + low[2 * row]!;
-  return (row) => {
-    const at = 4 * row;
-    const sign = high[at + 1]! >> 31;
-    if (high[at + 2] === sign && high[at + 3] === sign) return high[at + 1]! * 4294967296 + low[at]!;
-    return high[at + 3]! < 0 ? -Infinity : Infinity;
-  };
+function scanDecimals({ low, high }: Words, least: number, most: number, found: (row: number) => void): void {
+  for (let at = 0; at < low.length; at += 4) {
+    const second = high[at + 1]!;
+    const sign = second >> 31;
+    const isShort = high[at + 2] === sign && high[at + 3] === sign;
+    const value = isShort ? second * 4294967296 + low[at]! : high[at + 3]! < 0 ? -Infinity : Infinity;
+    if (value < least || value > most) found(at >> 2);
+  }
 }
 
 const textKinds: ReadonlySet<string> = new Set(["string", "large_string", "string_view"]);
@@ -214,8 +221,6 @@ function uniqueCheck(field: ArrowField): Check {
     throw new WrongUse(`column ${field.name} of type ${typeName(field)} can't be unique`);
   const distinct = createDistinct(field.name);
   return (column, refuse) => {
-    const add = distinct.reader(column);
-    for (let row = 0; row < column.length; row += 1)
-      if (isValid(column, row) && !add(row)) refuse(row, `${quoted(textReader(column)(row) ?? "")} is there a second time`);
+    if (column.length > 0) distinct.add(column, (row) => refuse(row, `${quoted(textReader(column)(row) ?? "")} is there a second time`));
   };
 }

@@ -1,59 +1,67 @@
 import { createHash } from "node:crypto";
 import type { Column } from "../arrow/column.ts";
+import { isValid } from "../arrow/column.ts";
 import { bytesReader, integersOf } from "../arrow/scalar.ts";
 import { textReader } from "../arrow/text.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 
 /** 16 bytes each, in a table at most half full: 512 MB. */
-const valuesMax = 2 ** 24;
+const entriesMax = 2 ** 24;
 const slotsMin = 2 ** 12;
 
 /**
- * Which values have been there before. Numbers of up to 64 bits are kept as they are, anything else as 128 bits of its hash, so memory
- * is the same for values of any length.
+ * Which values of a column have been there before. Whole numbers of up to 64 bits are kept as they are, 32 that lie next to each other in one
+ * entry, as ids mostly do. Of other values up to 8 bytes are kept, or else 128 bits of their hash, so memory is the same for any length.
  */
 export interface Distinct {
-  /** Adds the value of a row; false where it was there. Throws TerminalFailure CONTRACT_UNIQUE_LIMIT. */
-  reader(column: Column): (row: number) => boolean;
+  /** Adds the values of a batch, and tells the rows of those that were there. Throws TerminalFailure CONTRACT_UNIQUE_LIMIT. */
+  add(column: Column, found: (row: number) => void): void;
 }
 
 export function createDistinct(name: string): Distinct {
-  let table = new Int32Array(4 * slotsMin);
-  let values = 0;
-
-  function add(a: number, b: number, c: number, d: number): boolean {
-    if (!insert(table, a, b, c, d)) return false;
-    values += 1;
-    if (values > valuesMax) throw tooMany(name);
-    if (values * 8 > table.length) {
-      const old = table;
-      table = new Int32Array(2 * old.length);
-      for (let at = 0; at < old.length; at += 4) if (old[at + 3] !== 0) insert(table, old[at]!, old[at + 1]!, old[at + 2]!, old[at + 3]!);
-    }
-    return true;
-  }
-
+  const table = createTable(name);
   return {
-    reader(column) {
+    add(column, found) {
       const { type, dictionary } = column.field;
-      if (dictionary === undefined && ["int", "date", "time", "timestamp", "duration"].includes(type.kind)) {
-        const numbers = integersOf(column);
-        if (numbers instanceof BigInt64Array || numbers instanceof BigUint64Array) {
-          const words = new Int32Array(numbers.buffer, numbers.byteOffset, 2 * numbers.length);
-          return (row) => add(words[2 * row]!, words[2 * row + 1]!, 0, 1);
-        }
-        return (row) => add(numbers[row]!, 0, 0, 1);
-      }
+      if (dictionary === undefined && ["int", "date", "time", "timestamp", "duration"].includes(type.kind))
+        return addNumbers(table, column, found);
       const bytes = dictionary === undefined && type.kind.includes("string") ? bytesReader(column) : bytesOfText(column);
-      return (row) => {
-        const value = bytes(row);
-        // Short ones as they are, with their length: up to 8 bytes.
-        if (value.length <= 8) return add(word(value, 0), word(value, 4), value.length, 1);
-        const hash = createHash("sha256").update(value).digest();
-        return add(hash.readInt32LE(0), hash.readInt32LE(4), hash.readInt32LE(8), hash.readInt32LE(12) | 2);
-      };
+      for (let row = 0; row < column.length; row += 1) if (isValid(column, row) && !addBytes(table, bytes(row))) found(row);
     },
   };
+}
+
+function addNumbers(table: Table, column: Column, found: (row: number) => void): void {
+  const { validity, length } = column;
+  const numbers = integersOf(column);
+  const isLong = numbers instanceof BigInt64Array || numbers instanceof BigUint64Array;
+  const words = isLong ? new Int32Array(numbers.buffer, numbers.byteOffset, 2 * length) : Int32Array.from(numbers);
+  const step = isLong ? 2 : 1;
+  let [key, above, at] = [-1, 0, 0];
+  for (let row = 0; row < length; row += 1) {
+    if (validity !== null && ((validity[row >> 3]! >> (row & 7)) & 1) === 0) continue;
+    const low = words[step * row]!;
+    const high = isLong ? words[2 * row + 1]! : 0;
+    // The entry of the row before is often that of this one.
+    if (low >>> 5 !== key || high !== above) {
+      [key, above] = [low >>> 5, high];
+      at = table.find(key, above, 0, false);
+    }
+    const bit = 1 << (low & 31);
+    if ((table.words[at + 2]! & bit) !== 0) found(row);
+    table.words[at + 2]! |= bit;
+  }
+}
+
+/** False where the value was there. */
+function addBytes(table: Table, value: Uint8Array): boolean {
+  const before = table.entries();
+  if (value.length <= 8) table.find(word(value, 0), word(value, 4), value.length, true);
+  else {
+    const hash = createHash("sha256").update(value).digest();
+    table.find(hash.readInt32LE(0), hash.readInt32LE(4), hash.readInt32LE(8), true, hash.readInt32LE(12) | 2);
+  }
+  return table.entries() > before;
 }
 
 function bytesOfText(column: Column): (row: number) => Uint8Array {
@@ -65,21 +73,59 @@ function word(bytes: Uint8Array, at: number): number {
   return (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 24);
 }
 
-/** The last word is never 0, which is how a free slot is told. */
-function insert(table: Int32Array, a: number, b: number, c: number, d: number): boolean {
-  const mask = table.length / 4 - 1;
-  // Numbers that lie close to each other lie close here too, 64 to a block, because memory that is near is much faster.
-  let slot = ((Math.imul((a >>> 6) ^ Math.imul(b, 0x9e3779b1) ^ Math.imul(c, 0xc2b2ae35), 0x85ebca6b) >>> 1) & ~63 & mask) | (a & 63);
+/** Entries of four words: three of a key, or two and one that is free to use; the last is never 0, which is how a free entry is told. */
+interface Table {
+  words: Int32Array;
+  entries(): number;
+  /** Where the entry of a key begins; it is made where it was not there. */
+  find(a: number, b: number, c: number, isKey: boolean, d?: number): number;
+}
+
+function createTable(name: string): Table {
+  let entries = 0;
+  const table: Table = {
+    words: new Int32Array(4 * slotsMin),
+    entries: () => entries,
+    find(a, b, c, isKey, d = 1) {
+      let { words } = table;
+      if (8 * entries > words.length) words = grow(isKey);
+      const at = slotOf(words, a, b, c, isKey, d);
+      if (words[at + 3] !== 0) return at;
+      entries += 1;
+      if (entries > entriesMax) throw tooMany(name);
+      words[at] = a;
+      words[at + 1] = b;
+      words[at + 2] = c;
+      words[at + 3] = d;
+      return at;
+    },
+  };
+
+  function grow(isKey: boolean): Int32Array {
+    const old = table.words;
+    const words = new Int32Array(2 * old.length);
+    for (let from = 0; from < old.length; from += 4) {
+      if (old[from + 3] === 0) continue;
+      const at = slotOf(words, old[from]!, old[from + 1]!, isKey ? old[from + 2]! : 0, isKey, old[from + 3]!);
+      for (let each = 0; each < 4; each += 1) words[at + each] = old[from + each]!;
+    }
+    table.words = words;
+    return words;
+  }
+
+  return table;
+}
+
+function slotOf(words: Int32Array, a: number, b: number, c: number, isKey: boolean, d: number): number {
+  const mask = words.length / 4 - 1;
+  // The mixing of MurmurHash3, so that keys with a pattern don't end up side by side.
+  let hash = Math.imul(a ^ Math.imul(b, 0x9e3779b1) ^ Math.imul(c, 0xc2b2ae35), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 15), 0xc2b2ae35);
+  let slot = (hash ^ (hash >>> 13)) & mask;
   for (;;) {
     const at = 4 * slot;
-    if (table[at + 3] === 0) {
-      table[at] = a;
-      table[at + 1] = b;
-      table[at + 2] = c;
-      table[at + 3] = d;
-      return true;
-    }
-    if (table[at] === a && table[at + 1] === b && table[at + 2] === c && table[at + 3] === d) return false;
+    if (words[at + 3] === 0) return at;
+    if (words[at] === a && words[at + 1] === b && (!isKey || words[at + 2] === c) && words[at + 3] === d) return at;
     slot = (slot + 1) & mask;
   }
 }
@@ -87,7 +133,7 @@ function insert(table: Int32Array, a: number, b: number, c: number, d: number): 
 function tooMany(name: string): TerminalFailure {
   return new TerminalFailure({
     code: "CONTRACT_UNIQUE_LIMIT",
-    message: `column ${name} has more than ${valuesMax} different values in one file, so that they are unique can't be checked`,
+    message: `column ${name} has so many different values in one file (some ${entriesMax}) that they can't be compared with each other`,
     hint: `Take the check away: casparian contract set PLUGIN OUTPUT --column ${name} --no-unique`,
   });
 }
