@@ -1,4 +1,5 @@
 import { createBatchReader, type Column } from "../arrow/column.ts";
+import { readingArrow } from "../arrow/message.ts";
 import { jsonReader, textReader } from "../arrow/text.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
 import type { RejectedRow } from "../domain/contract.ts";
@@ -20,7 +21,9 @@ export function createSetAside(schema: ArrowMessage, output: string): (message: 
   const reader = createBatchReader(schema);
   if (!reader.schema.fields.some(({ name }) => name === reasonName)) throw noReason(output);
   let rowsBefore = 0;
-  return (message) => {
+  return (message) => readingArrow(`a ${message.kind} of output ${output}`, () => read(message));
+
+  function read(message: ArrowMessage): readonly RejectedRow[] {
     const batch = reader.read(message);
     if (batch === null) return [];
     const find = (name: string): ((row: number) => string | null) => {
@@ -36,7 +39,7 @@ export function createSetAside(schema: ArrowMessage, output: string): (message: 
     });
     rowsBefore += batch.rows;
     return rows;
-  };
+  }
 }
 
 function jsonRow(columns: readonly Column[]): (row: number) => string {

@@ -210,6 +210,7 @@ function eachAscii(column: Column, { next, accepts }: Automaton, found: (row: nu
   for (let row = 0; row < length; row += 1) {
     let state = 1;
     const end = ends[step * (row + 1)]!;
+    if (end > data.length) throw new RangeError(`column "${column.field.name}" has a value outside of its message`);
     for (let at = ends[step * row]!; at < end; at += 1) state = next[(state << 8) | data[at]!]!;
     if (accepts[state] === 0 && isValid(column, row)) found(row);
   }

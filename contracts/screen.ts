@@ -1,6 +1,6 @@
 import { createBatchReader, type Batch, type Column } from "../arrow/column.ts";
 import { runsOf, takeRows } from "../arrow/filter.ts";
-import { dictionaryOf, openMessage } from "../arrow/message.ts";
+import { dictionaryOf, openMessage, readingArrow } from "../arrow/message.ts";
 import { writeSchema } from "../arrow/schema.ts";
 import { jsonReader } from "../arrow/text.ts";
 import { typeName, type ArrowField } from "../arrow/type.ts";
@@ -28,8 +28,14 @@ export interface Screen {
   readonly changes: readonly ColumnChange[];
   /** What the contract's columns become by this file; null where they stay. */
   readonly nextColumns: readonly ContractColumn[] | null;
+  /** Throws TerminalFailure SINK_SCHEMA for what is no valid message. */
+  take(message: ArrowMessage): Screened;
+}
+
+export interface Screened {
   /** What passes of a message, which is the message itself where all of it does; null where nothing is left to write. */
-  take(message: ArrowMessage): { readonly message: ArrowMessage | null; readonly rejected: readonly RejectedRow[] };
+  readonly message: ArrowMessage | null;
+  readonly rejected: readonly RejectedRow[];
 }
 
 /** The columns of a schema message, as a contract has them. */
@@ -65,19 +71,24 @@ export function createScreen(options: { readonly contract: Contract; readonly ou
     nextColumns: isEvolving ? columns : null,
     take(message) {
       if (isSame && !isChecked) return { message, rejected: [] };
-      const batch = reader.read(message);
-      if (batch === null) return { message: dictionaries.has(idOf(message)) ? message : null, rejected: [] };
-      const rejections = createRejections(batch.rows);
-      const made = programs.map((program) => runProgram(program, batch, rejections.refuse));
-      for (const index of unknown) refuseValues(batch.columns[index]!, rejections.refuse);
-      const rejected = rejections.rows(batch, rowsBefore);
-      rowsBefore += batch.rows;
-      if (rejected.length === 0) return { message: isSame ? message : writeBatch(batch.rows, made), rejected };
-      const runs = runsOf(rejections.marks, false);
-      const taken = made.map((column) => takeRows(column, runs));
-      return { message: runs.rows === 0 ? null : writeBatch(runs.rows, taken), rejected };
+      return readingArrow(`a ${message.kind} of output ${output}`, () => {
+        const batch = reader.read(message);
+        return batch === null ? { message: dictionaries.has(idOf(message)) ? message : null, rejected: [] } : screen(batch, message);
+      });
     },
   };
+
+  function screen(batch: Batch, message: ArrowMessage): Screened {
+    const rejections = createRejections(batch.rows);
+    const made = programs.map((program) => runProgram(program, batch, rejections.refuse));
+    for (const index of unknown) refuseValues(batch.columns[index]!, rejections.refuse);
+    const rejected = rejections.rows(batch, rowsBefore);
+    rowsBefore += batch.rows;
+    if (rejected.length === 0) return { message: isSame ? message : writeBatch(batch.rows, made), rejected };
+    const runs = runsOf(rejections.marks, false);
+    const taken = made.map((column) => takeRows(column, runs));
+    return { message: runs.rows === 0 ? null : writeBatch(runs.rows, taken), rejected };
+  }
 }
 
 function refuseDrift(output: string, { policy, columns }: Contract, changes: readonly ColumnChange[]): void {
