@@ -4,6 +4,7 @@ import { WrongUse } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
 import { count } from "./format.ts";
 import { readArgument } from "./read-argument.ts";
+import { csvLine, distinctNames } from "./row-text.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -29,12 +30,8 @@ export function createCommand(shell: Shell): Command {
   });
 }
 
-/** Columns of one name are told apart by a number, so that none is lost. */
 function toObjects({ columns, rows }: QueryResult): readonly Readonly<Record<string, unknown>>[] {
-  const names = columns.map(({ name }, i) => {
-    const before = columns.slice(0, i).filter((column) => column.name === name).length;
-    return before === 0 ? name : `${name}_${before + 1}`;
-  });
+  const names = distinctNames(columns.map(({ name }) => name));
   return rows.map((row) => Object.fromEntries(row.map((value, i) => [names[i]!, jsonValue(value, columns[i]!.typeOid)])));
 }
 
@@ -52,11 +49,6 @@ function toTable(shell: Shell, { columns, rows }: QueryResult): string {
 /** Integers, floats, numeric and oid in pg_type. */
 const numeric: ReadonlySet<number> = new Set([20, 21, 23, 26, 700, 701, 1700]);
 
-/** RFC 4180, with plain line ends; null is an empty field, and an empty text a quoted one. */
 function toCsv({ columns, rows }: QueryResult): string {
-  const field = (value: string | null): string => {
-    if (value === null) return "";
-    return value === "" || /[",\r\n]/.test(value) ? `"${value.replaceAll('"', '""')}"` : value;
-  };
-  return [columns.map((column) => field(column.name)), ...rows.map((row) => row.map(field))].map((fields) => fields.join(",")).join("\n");
+  return [columns.map(({ name }) => name), ...rows].map(csvLine).join("\n");
 }

@@ -17,8 +17,7 @@ export interface Column<Row> {
 export function renderTable<Row>(terminal: Terminal, allColumns: readonly Column<Row>[], rows: readonly Row[]): string {
   const columns = allColumns.filter((column) => column.optional !== true || rows.some((row) => column.value(row) !== ""));
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
-  const natural = columns.map((column, i) => Math.max(displayWidth(column.title), ...cells.map((line) => displayWidth(line[i]!))));
-  const widths = fit(columns, natural, terminal.width);
+  const widths = fit(columns, naturalWidths(columns, rows), terminal.width);
   const line = (texts: readonly string[], style: (i: number) => Style | null): string =>
     texts
       .map((text, i) => {
@@ -35,8 +34,15 @@ export function renderTable<Row>(terminal: Terminal, allColumns: readonly Column
   return [header, ...cells.map((texts, r) => line(texts, (i) => columns[i]!.style?.(rows[r]!) ?? null))].join("\n");
 }
 
+/** How wide each column is when nothing is shortened. */
+export function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly number[] {
+  return columns.map((column) =>
+    rows.reduce((width, row) => Math.max(width, displayWidth(printable(column.value(row)))), displayWidth(column.title)),
+  );
+}
+
 /** Below this a shortened column says nothing any more. */
-const widthMin = 12;
+export const widthMin = 12;
 
 /** Takes from the widest column that may be shortened until all fit, or nothing more can be taken. */
 function fit<Row>(columns: readonly Column<Row>[], natural: readonly number[], available: number): readonly number[] {

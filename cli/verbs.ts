@@ -33,5 +33,6 @@ export const verbs: readonly Verb[] = [
   { name: "versions", summary: "all versions of one file", load: () => import("./versions.ts") },
   { name: "snapshots", summary: "the copies of contents: how much, whether intact", load: () => import("./snapshots.ts") },
   { name: "lineage", summary: "which bytes and which code made which rows", load: () => import("./lineage.ts") },
+  { name: "query", summary: "query the rows, by SQL over all outputs", load: () => import("./query.ts") },
   { name: "sql", summary: "query the record, read-only", load: () => import("./sql.ts") },
 ];
