@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { traceLineage, type JobLineage, type LineageRequest, type VersionLineage } from "../control/lineage.ts";
-import { WrongUse } from "../domain/failure.ts";
+import { messageOf, WrongUse } from "../domain/failure.ts";
+import { lineageColumns } from "../domain/lineage.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, bytes, count, number, printable } from "./format.ts";
 import { stateStyle } from "./job-page.ts";
@@ -21,39 +22,65 @@ interface LineageOptions {
 export function createCommand(shell: Shell): Command {
   const command = new Command("lineage")
     .description("Which bytes and which code made which rows: from a file, a version, a job, a row or an output to all the others.")
-    .argument("[output]", "where rows are: a file that a plugin's output went to")
+    .argument("[path]", "a file of a source; or where rows are: a file that a plugin's output went to")
     .option("--file <path>", "all versions of this file")
     .option("--version <id>", "this version of a file")
     .option("--job <id>", "this job")
-    .option("--row <columns...>", "the lineage columns of a row, as name=value")
-    .option("--source <name>", "with --file: the source that it is of")
-    .action(async (output: string | undefined, options: LineageOptions) => {
-      const request = parseRequest(output, options);
+    .option("--row <columns...>", "a row: its lineage columns as name=value, or the row as JSON")
+    .option("--source <name>", "with a file: the source that it is of")
+    .action(async (path: string | undefined, options: LineageOptions) => {
+      const request = parseRequest(path, options);
       await withSession(shell, {}, async (session) => {
         const traced = await traceLineage(session, request);
         shell.terminal.show(traced, () => traced.map((version) => describe(shell.terminal, version)).join("\n\n"));
       });
     });
   return withExamples(command, {
-    "casparian lineage --file trades.csv": "what was made of each version of a file",
+    "casparian lineage trades.csv": "what was made of each version of a file, and where the rows are",
     "casparian lineage --job 17": "what a job read, ran and wrote",
-    "casparian lineage --row _cf_job_id=17 _cf_source_hash=…": "where a row comes from; contradictions are said",
+    "casparian lineage --row job=17": "where a row comes from",
+    "casparian lineage --row _cf_job_id=17,_cf_source_hash=…": "contradictions are said",
+    [`casparian lineage --row "$(casparian query 'from trades limit 1' --json)"`]: "",
     "casparian lineage output/trades/….parquet": "where a file of rows comes from",
   });
 }
 
-function parseRequest(output: string | undefined, { job, file, version, row, source }: LineageOptions): LineageRequest {
-  const given = [output, job, file, version, row].filter((value) => value !== undefined).length;
+function parseRequest(place: string | undefined, { job, file, version, row, source }: LineageOptions): LineageRequest {
+  const given = [place, job, file, version, row].filter((value) => value !== undefined).length;
   if (given !== 1) {
     const found = given === 0 ? "nothing to begin with is given" : "several things to begin with are given";
-    throw new WrongUse(found, "Give one of --file PATH, --version ID, --job ID, --row name=value…, or an output's path");
+    throw new WrongUse(found, "Give one of --file PATH, --version ID, --job ID, --row name=value…, or a path");
   }
-  if (source !== undefined && file === undefined) throw new WrongUse("--source goes with --file");
-  if (output !== undefined) return { by: "target", target: /^[a-z]+:\/\//.test(output) ? output : resolve(output) };
+  if (source !== undefined && file === undefined && place === undefined) throw new WrongUse("--source goes with a file");
+  if (place !== undefined) return { by: "place", target: /^[a-z]+:\/\//.test(place) ? place : resolve(place), path: place, source };
   if (job !== undefined) return { by: "job", id: job };
   if (version !== undefined) return { by: "version", id: version };
   if (file !== undefined) return { by: "file", path: file, source };
-  return { by: "row", columns: Object.fromEntries(row!.map(parseColumn)) };
+  return { by: "row", columns: parseRow(row!) };
+}
+
+/** Lineage columns as they are typed or pasted; of a row as JSON, the other columns are passed over. */
+function parseRow(parts: readonly string[]): Readonly<Record<string, string>> {
+  const text = parts.join(" ").trim();
+  if (/^[[{]/.test(text)) return parseJsonRow(text);
+  return Object.fromEntries(parts.flatMap((part) => part.split(/[,\s]+/).filter((column) => column !== "")).map(parseColumn));
+}
+
+function parseJsonRow(text: string): Readonly<Record<string, string>> {
+  let row: unknown;
+  try {
+    const parsed = JSON.parse(text) as unknown;
+    row = Array.isArray(parsed) && parsed.length === 1 ? parsed[0] : parsed;
+  } catch (error) {
+    throw new WrongUse(`the row is not JSON: ${messageOf(error)}`, `Give it as casparian query --json prints it, or as _cf_job_id=17`);
+  }
+  if (typeof row !== "object" || row === null || Array.isArray(row)) throw new WrongUse("the JSON is not one row", "Give one object");
+  const columns = Object.entries(row).filter(([name, value]) => isLineageColumn(name) && value !== null);
+  return Object.fromEntries(columns.map(([name, value]) => [name, String(value)]));
+}
+
+function isLineageColumn(name: string): boolean {
+  return lineageColumns.some((column) => column === name);
 }
 
 function parseColumn(text: string): readonly [string, string] {
@@ -84,24 +111,36 @@ function describe(terminal: Terminal, { version, jobs }: VersionLineage): string
   return lines.join("\n");
 }
 
-function describeJob(terminal: Terminal, { job, outputs }: JobLineage, last: boolean): readonly string[] {
+function describeJob(terminal: Terminal, { job, artifact, outputs }: JobLineage, last: boolean): readonly string[] {
   const bar = last ? "   " : "│  ";
   const lines = [
     `${last ? "└─" : "├─"} job ${job.id}  ${terminal.paint(stateStyle(job.state) ?? "reset", job.state)}`,
     `${bar}│  code     ${job.plugin}@${job.pluginVersion}, artifact ${job.artifactHash}`,
-    `${bar}│  with     environment ${job.environmentHash}`,
+    `${bar}│  source   sha256 ${artifact.sourceHash}, published by ${printable(artifact.publisher)}, ${absoluteTime(artifact.publishedAt)}`,
+    `${bar}│  with     environment ${job.environmentHash}, Python ${artifact.python}`,
   ];
   if (job.finishedAt !== null) lines.push(`${bar}│  ended    ${absoluteTime(job.finishedAt)}, attempt ${job.attempt}`);
   if (job.errorMessage !== null) lines.push(`${bar}│  error    ${job.errorCode}: ${printable(job.errorMessage)}`);
   if (outputs.length === 0) lines.push(`${bar}└─ no rows`);
   outputs.forEach((output, i) => {
     const end = i === outputs.length - 1;
-    const rows =
-      output.state === "COMMITTED" ? count(output.rowsWritten, "row") : `${number(output.rowsWritten)} rows ${output.state.toLowerCase()}`;
-    lines.push(
-      `${bar}${end ? "└─" : "├─"} ${output.output}  ${rows} (${output.mode})`,
-      `${bar}${end ? "   " : "│  "}${printable(output.target)}`,
-    );
+    const inner = `${bar}${end ? "   " : "│  "}`;
+    lines.push(`${bar}${end ? "└─" : "├─"} ${output.output}  ${rowsOf(output)} (${output.mode})`, `${inner}${printable(output.target)}`);
+    if (output.replacedAt !== null) lines.push(`${inner}${terminal.paint("yellow", replacementOf(output))}`);
   });
   return lines;
+}
+
+type OutputLineage = JobLineage["outputs"][number];
+
+function rowsOf({ state, rowsWritten, rowsQuarantined }: OutputLineage): string {
+  const aside = rowsQuarantined === 0 ? "" : ` and ${number(rowsQuarantined)} set aside`;
+  if (state !== "COMMITTED") return `${number(rowsWritten)} rows ${state.toLowerCase()}${aside}`;
+  return `${count(rowsWritten, "row")}${aside}`;
+}
+
+/** One that came after its successor was never to be seen. */
+function replacementOf({ committedAt, replacedAt, replacedBy }: OutputLineage): string {
+  if (committedAt?.getTime() === replacedAt?.getTime()) return `never seen, because the result of job ${replacedBy} was there`;
+  return `replaced ${absoluteTime(replacedAt!)} by job ${replacedBy}; casparian query --as-of reads what was before`;
 }

@@ -1,5 +1,6 @@
 import { findVersion, versionsByHash, versionsOf, type VersionRow } from "../db/history.ts";
 import { listJobs, outputsAt, outputsOf, type JobRow, type OutputRow } from "../db/job-history.ts";
+import { artifactOrigins, type ArtifactOrigin } from "../db/plugin.ts";
 import type { Queryable } from "../db/pool.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { lineageColumns } from "../domain/lineage.ts";
@@ -13,7 +14,8 @@ export type LineageRequest =
   | { readonly by: "version"; readonly id: string }
   | ({ readonly by: "file" } & FileRequest)
   | { readonly by: "row"; readonly columns: Readonly<Record<string, string>> }
-  | { readonly by: "target"; readonly target: string };
+  /** An output's target, or a file as with `file`: whichever the record has there. */
+  | ({ readonly by: "place"; readonly target: string } & FileRequest);
 
 /** A version of a file, with the jobs that read it and what they put out. */
 export interface VersionLineage {
@@ -23,6 +25,7 @@ export interface VersionLineage {
 
 export interface JobLineage {
   readonly job: JobRow;
+  readonly artifact: ArtifactOrigin;
   /** Of the last attempt, or committed. */
   readonly outputs: readonly OutputRow[];
 }
@@ -44,8 +47,8 @@ export async function traceLineage({ db }: ControlContext, request: LineageReque
       return traceVersions(db, await versionsOf(db, (await findFile(db, request)).locationId));
     case "row":
       return traceRow(db, request.columns);
-    case "target":
-      return traceTarget(db, request.target);
+    case "place":
+      return tracePlace(db, request);
   }
 }
 
@@ -75,6 +78,7 @@ async function assemble(db: Queryable, versions: readonly VersionRow[], jobs: re
     db,
     jobs.map((job) => job.id),
   );
+  const origins = await artifactOrigins(db, [...new Set(jobs.map((job) => job.pluginId))]);
   return versions.map((version) => ({
     version,
     jobs: jobs
@@ -82,17 +86,26 @@ async function assemble(db: Queryable, versions: readonly VersionRow[], jobs: re
       .toSorted((a, b) => Number(a.id) - Number(b.id))
       .map((job) => ({
         job,
+        artifact: origins.find((origin) => origin.pluginId === job.pluginId)!,
         outputs: outputs.filter((output) => output.jobId === job.id && (output.state === "COMMITTED" || output.attempt === job.attempt)),
       })),
   }));
 }
 
-async function traceTarget(db: Queryable, target: string): Promise<readonly VersionLineage[]> {
+async function tracePlace(
+  db: Queryable,
+  { target, path, source }: FileRequest & { readonly target: string },
+): Promise<readonly VersionLineage[]> {
   const outputs = await outputsAt(db, target);
   if (outputs.length === 0) {
+    const file = await findFile(db, { path, source }).catch((error: unknown) => {
+      if (error instanceof WrongUse && error.message.startsWith("no file on record")) return null;
+      throw error;
+    });
+    if (file !== null) return traceVersions(db, await versionsOf(db, file.locationId));
     throw new WrongUse(
-      `no output on record is at ${target}`,
-      "Give the path of a file of the output as casparian jobs show prints it, or --row with a row's _cf_ columns",
+      `no output on record is at ${target}, and no file on record has the path ${path}`,
+      "Give a file of a source, or a file of an output as casparian jobs show prints it, or --row with a row's _cf_ columns",
     );
   }
   return traceJobs(db, await listJobs(db, { ids: [...new Set(outputs.map((output) => output.jobId))], limit: jobsMax }));
@@ -112,17 +125,33 @@ async function traceRow(db: Queryable, given: Readonly<Record<string, string>>):
       `Give ${lineageColumns.slice(0, 3).join(", ")} or some of them`,
     );
   if (traced.length === 0) throw new WrongUse(`no file version on record has the hash ${hash}`);
-  for (const { version, jobs } of traced) {
+  for (const { version } of traced) {
     const record = { _cf_file_version_id: version.id, _cf_source_hash: version.contentHash };
-    requireAgreement(columns, record);
-    if (jobId !== undefined && plugin !== undefined)
-      requireAgreement(columns, { _cf_plugin_version: `${jobs[0]!.job.plugin}@${jobs[0]!.job.pluginVersion}` });
+    requireAgreement({ ...columns, ...(hash === undefined ? {} : { _cf_source_hash: hash.toLowerCase() }) }, record);
   }
+  return plugin === undefined ? traced : ofPlugin(traced, plugin, columns);
+}
+
+/** The jobs that ran this version of a plugin; a row that says so can be of no other. */
+function ofPlugin(traced: readonly VersionLineage[], plugin: string, columns: Readonly<Record<string, string>>): readonly VersionLineage[] {
+  const nameOf = ({ job }: JobLineage): string => `${job.plugin}@${job.pluginVersion}`;
+  const narrowed = traced.map(({ version, jobs }) => ({ version, jobs: jobs.filter((job) => nameOf(job) === plugin) }));
+  if (narrowed.some(({ jobs }) => jobs.length > 0)) return narrowed.filter(({ jobs }) => jobs.length > 0);
+  const had = [...new Set(traced.flatMap(({ jobs }) => jobs.map(nameOf)))].join(" and ") || "no plugin";
+  requireAgreement(columns, { _cf_plugin_version: had });
   return traced;
 }
 
+/** Short forms that people type. */
+const shortNames: Readonly<Record<string, (typeof lineageColumns)[number]>> = {
+  hash: "_cf_source_hash",
+  job: "_cf_job_id",
+  version: "_cf_file_version_id",
+  plugin: "_cf_plugin_version",
+};
+
 function columnName(name: string): string {
-  const full = name.startsWith("_cf_") ? name : `_cf_${name}`;
+  const full = shortNames[name] ?? (name.startsWith("_cf_") ? name : `_cf_${name}`);
   if (lineageColumns.some((column) => column === full)) return full;
   throw new WrongUse(`"${name}" is not a lineage column`, `Lineage columns: ${lineageColumns.join(", ")}`);
 }

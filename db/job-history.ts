@@ -124,6 +124,9 @@ export interface OutputRow {
   readonly committedAt: Date | null;
   /** The version of the contract that was in force; null for none. */
   readonly contractVersion: number | null;
+  /** Until when readers saw the rows, and the job whose result took their place; null where they still do. */
+  readonly replacedAt: Date | null;
+  readonly replacedBy: string | null;
 }
 
 /** What these jobs' attempts have put out, by job, attempt and name. */
@@ -149,7 +152,8 @@ async function selectOutputs(db: Queryable, tail: string, values: readonly strin
     `select job_id as "jobId", attempt, output_name as output, sink_uri as uri, mode, state, rows_sent::float8 as "rowsSent",
        rows_received::float8 as "rowsReceived", rows_written::float8 as "rowsWritten", rows_quarantined::float8 as "rowsQuarantined",
        rows_read_back::float8 as "rowsReadBack", size_bytes::float8 as "sizeBytes", columns, target, committed_at as "committedAt",
-       (select c.version from cf_contract c where c.id = contract_id) as "contractVersion"
+       (select c.version from cf_contract c where c.id = contract_id) as "contractVersion",
+       replaced_at as "replacedAt", replaced_by as "replacedBy"
      from cf_job_output ${tail}`,
     [values],
   );

@@ -30,6 +30,28 @@ export async function loadArtifact(db: Queryable, pluginId: string): Promise<Plu
   return { ...artifact, environment: { hash, lockfile, python } };
 }
 
+/** Who made an artifact, and of what. */
+export interface ArtifactOrigin {
+  readonly pluginId: string;
+  /** SHA-256 of the source code alone, hex. */
+  readonly sourceHash: string;
+  /** The Python versions that its environment is locked for. */
+  readonly python: string;
+  /** `user@host`. */
+  readonly publisher: string;
+  readonly publishedAt: Date;
+}
+
+export async function artifactOrigins(db: Queryable, pluginIds: readonly string[]): Promise<readonly ArtifactOrigin[]> {
+  const { rows } = await db.query<ArtifactOrigin>(
+    `select p.id as "pluginId", encode(sha256(convert_to(p.source_code, 'UTF8')), 'hex') as "sourceHash", e.python, p.publisher,
+       p.published_at as "publishedAt"
+     from cf_plugin_manifest p join cf_plugin_environment e on e.hash = p.environment_hash where p.id = any ($1::bigint[])`,
+    [pluginIds],
+  );
+  return rows;
+}
+
 /** Throws TerminalFailure UNKNOWN_ENVIRONMENT. */
 export async function loadEnvironment(db: Queryable, hash: string): Promise<PluginEnvironment> {
   const { rows } = await db.query<PluginEnvironment>("select hash, lockfile, python from cf_plugin_environment where hash = $1", [hash]);

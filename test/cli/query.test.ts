@@ -99,10 +99,11 @@ describe("what a view holds", () => {
 
   test.each(["replace", "overwrite"] as const)("with %s what is current, and with --as-of what was then", async (mode) => {
     await publish(mode, `*.${mode}`, csvPlugin, { mode });
-    await produce(`a.${mode}`, "id\n1\n");
+    const first = await produce(`a.${mode}`, "id\n1\n");
     const before = await committedLast();
     const other = mode === "replace" ? "a" : "b";
-    await produce(`${other}.${mode}`, "id\n2\n3\n");
+    const next = await produce(`${other}.${mode}`, "id\n2\n3\n");
+    expect((await query("lineage", "--row", `job=${first}`)).stdout).toContain(`by job ${next}; casparian query --as-of`);
     const after = await committedLast();
     const ids = async (...args: readonly string[]) =>
       (await rows<{ id: number }>(`select id from ${mode}.${mode} order by 1`, ...args)).map(({ id }) => id);

@@ -324,8 +324,28 @@ describe("jobs, files, versions and lineage", () => {
     const row = [`_cf_job_id=${completed}`, `_cf_source_hash=${sha256("first")}`, "_cf_plugin_version=clean@1"];
     expect(await casparian.json("lineage", "--row", ...row)).toMatchObject(first);
     expect(await casparian.json("lineage", "--row", `source_hash=${sha256("first")}`)).toMatchObject(first);
+    for (const given of [
+      `job=${completed}`,
+      `_cf_job_id=${completed},_cf_source_hash=${sha256("first")}`,
+      `plugin=clean@1, version=${versions[0]}`,
+    ])
+      expect(await casparian.json("lineage", "--row", given)).toMatchObject(first);
+    const pasted = JSON.stringify([
+      { amount: 1.5, _cf_job_id: Number(completed), _cf_source_hash: sha256("first"), _cf_plugin_version: "clean@1" },
+    ]);
+    expect(await casparian.json("lineage", "--row", pasted)).toMatchObject(first);
+    expect(await casparian.json("lineage", "vendor/trades.csv")).toMatchObject(whole);
+    const origin = { publisher: "test@here", sourceHash: expect.stringMatching(/^[0-9a-f]{64}$/) as string, python: "3.11" };
+    expect(await casparian.json("lineage", "--job", completed)).toMatchObject([{ jobs: [{ artifact: origin }] }]);
     const { stdout } = await casparian("lineage", "--job", completed);
-    for (const fact of [`sha256 ${sha256("first")}`, "clean@1, artifact", "output  1,204 rows (append)", target])
+    for (const fact of [
+      "published by test@here",
+      "Python 3.11",
+      `sha256 ${sha256("first")}`,
+      "clean@1, artifact",
+      "output  1,204 rows (append)",
+      target,
+    ])
       expect(stdout).toContain(fact);
   });
 
@@ -333,6 +353,15 @@ describe("jobs, files, versions and lineage", () => {
     const forged = await casparian("lineage", "--row", `_cf_job_id=${completed}`, `_cf_source_hash=${sha256("second")}`, "--json");
     expect(forged.exitCode).toBe(1);
     expect(failureOf(forged).code).toBe("LINEAGE_CONTRADICTED");
+    for (const wrong of [`version=${versions[1]}`, "plugin=clean@2", `hash=${sha256("other")}`]) {
+      const refused = await casparian("lineage", "--row", `job=${completed},${wrong}`, "--json");
+      expect(failureOf(refused), wrong).toMatchObject({
+        code: "LINEAGE_CONTRADICTED",
+        message: expect.stringContaining("and the record says") as string,
+      });
+    }
+    expect((await casparian("lineage", "--row", '{"amount": 1}')).stderr).toContain("name neither job, version nor hash");
+    expect((await casparian("lineage", "--row", "{amount}")).stderr).toContain("is not JSON");
     expect((await casparian("lineage", "--row", "colour=red")).stderr).toContain('"colour" is not a lineage column');
     expect((await casparian("lineage", "output/other.parquet")).stderr).toContain("no output on record is at");
     expect((await casparian("lineage", "--job", "1", "--version", "1")).exitCode).toBe(2);
