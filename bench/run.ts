@@ -3,6 +3,7 @@ import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
 import { benchParquet } from "./parquet.ts";
+import { benchPostgres } from "./postgres.ts";
 import { benchSmallFiles } from "./small-files.ts";
 import { benchMillion, benchScan } from "./scan.ts";
 import { benchWatch } from "./watch.ts";
@@ -12,6 +13,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "large-file": benchLargeFile,
   parquet: benchParquet,
   contract: benchContract,
+  postgres: benchPostgres,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,

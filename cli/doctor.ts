@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { openConnections } from "../config/connections.ts";
 import { diagnose, type Diagnosis, type Host, type Severity } from "../control/diagnose.ts";
 import { messageOf } from "../domain/failure.ts";
 import { findPython } from "../services/python.ts";
@@ -19,8 +20,8 @@ export function createCommand(shell: Shell): Command {
     .action(async ({ fix = false }: { readonly fix?: boolean }) => {
       const host = await examineHost(shell);
       await withSession(shell, { temporal: "if-running" }, async (session) => {
-        const { home, stateDir } = shell.settings();
-        const found = await diagnose(session, { home, stateDir, host, fix });
+        const { home, stateDir, connections } = shell.settings();
+        const found = await diagnose(session, { home, stateDir, connections: openConnections(connections), host, fix });
         const errors = found.filter((diagnosis) => diagnosis.severity === "error").length;
         shell.terminal.show({ healthy: errors === 0, diagnoses: found }, () => describe(shell, found));
         if (errors > 0) process.exitCode = 1;

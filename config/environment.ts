@@ -22,7 +22,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv): Readonly<Record<string,
   const set: Record<string, string> = {};
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || value === "") continue;
-    if (name.startsWith(prefix)) requireKnown(name);
+    if (name.startsWith(prefix) && !/^CASPARIAN_CONNECTION_[A-Z]/.test(name)) requireKnown(name);
     set[name] = value;
   }
   return set;

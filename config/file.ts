@@ -19,6 +19,9 @@ const shape = z.strictObject({
     .strictObject({ concurrency: count, groups: z.array(text, { error: "names in a list" }) })
     .partial()
     .default({}),
+  connections: z
+    .record(z.string(), z.strictObject({ url: text, url_env: text, url_file: text, password_env: text, password_file: text }).partial())
+    .default({}),
   limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
   python: z
     .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }) })
@@ -86,7 +89,8 @@ function shown(value: unknown): string {
 }
 
 function unknownKey(path: readonly string[], file: string): WrongUse {
-  const [table = "", key] = path;
+  const table = path[0] ?? "";
+  const key = path.length > 1 ? path.at(-1) : undefined;
   const siblings = key === undefined ? tables() : keysOf(table);
   const meant = closest(key ?? table, siblings);
   const elsewhere = tables().filter((other) => other !== table && keysOf(other).includes(key ?? table));
@@ -102,6 +106,6 @@ function tables(): readonly string[] {
 }
 
 function keysOf(table: string): readonly string[] {
-  const found = shape.shape[table as keyof FileSettings];
-  return Object.keys(found.unwrap().shape);
+  const found = shape.shape[table as keyof FileSettings].unwrap();
+  return Object.keys(found instanceof z.ZodRecord ? found.valueType.shape : found.shape);
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
+import { connectionSettings, type ConnectionSettings } from "./connections.ts";
 import { requireName } from "../domain/name.ts";
 import type { OpenLineageSettings } from "../domain/openlineage.ts";
 import { safeUrl } from "../domain/safe-url.ts";
@@ -24,6 +25,8 @@ export interface Settings {
     /** The groups of workers that it belongs to, for sources that only some machines reach. */
     readonly groups: readonly string[];
   };
+  /** Servers that sinks' URIs may name, without their secrets. */
+  readonly connections: readonly ConnectionSettings[];
   readonly limits: { readonly pluginSeconds: number; readonly pluginMemoryMb: number; readonly logBytes: number };
   readonly python: {
     /** A path, or a name on the PATH; undefined for `python3`. */
@@ -71,6 +74,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
       concurrency: concurrency(flags.concurrency ?? env["CASPARIAN_CONCURRENCY"]) ?? file.worker.concurrency ?? availableParallelism(),
       groups: workerGroups(flags.groups ?? file.worker.groups ?? []),
     },
+    connections: connectionSettings(home, file.connections, env),
     limits: {
       pluginSeconds: file.limits.plugin_seconds ?? 3600,
       pluginMemoryMb: file.limits.plugin_memory_mb ?? 2048,

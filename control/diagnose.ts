@@ -1,3 +1,4 @@
+import type { Connections } from "../domain/connection.ts";
 import { messageOf } from "../domain/failure.ts";
 import type { ControlContext } from "./context.ts";
 import { countWorkers } from "./count-workers.ts";
@@ -34,7 +35,13 @@ const checks: Readonly<Record<string, Check>> = {
 /** Looks at everything that a file meets on its way to a table. A check that fails itself is a diagnosis, so that the others are told. */
 export async function diagnose(
   context: ControlContext,
-  request: { readonly home: string; readonly stateDir: string; readonly host: Host; readonly fix?: boolean },
+  request: {
+    readonly home: string;
+    readonly stateDir: string;
+    readonly connections?: Connections;
+    readonly host: Host;
+    readonly fix?: boolean;
+  },
 ): Promise<readonly Diagnosis[]> {
   const [status, routing, workers] = await Promise.all([
     readStatus(context),

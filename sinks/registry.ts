@@ -1,3 +1,4 @@
+import type { Connections } from "../domain/connection.ts";
 import { lazySink } from "./lazy-sink.ts";
 import { createParquetSink } from "./parquet.ts";
 import type { Sink } from "./sink.ts";
@@ -9,15 +10,22 @@ export interface Sinks {
   close(): Promise<void>;
 }
 
-/** Relative paths in URIs are below `baseDir`. */
-export function createSinks({ baseDir }: { readonly baseDir: string }): Sinks {
+export interface SinksOptions {
+  /** Relative paths in URIs are below it. */
+  readonly baseDir: string;
+  /** Servers that URIs may name; none unless given. */
+  readonly connections?: Connections | undefined;
+}
+
+export function createSinks({ baseDir, connections }: SinksOptions): Sinks {
   const parquet = createParquetSink({ baseDir });
   const s3 = lazySink(async () => (await import("./s3.ts")).createS3Sink({ parquet }));
-  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = { parquet, s3 };
+  const postgres = lazySink(async () => (await import("./postgres.ts")).createPostgresSink({ connections }));
+  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = { parquet, s3, postgres, postgresql: postgres };
   return {
     forUri: (uri) => sinks[requireSink(uri).scheme],
     async close() {
-      await s3.close();
+      await Promise.all([s3.close(), postgres.close()]);
       await parquet.close();
     },
   };

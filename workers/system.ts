@@ -1,6 +1,7 @@
 import { Client } from "@temporalio/client";
 import { NativeConnection } from "@temporalio/worker";
 import { createDispatcher } from "../activities/dispatch.ts";
+import { openConnections } from "../config/connections.ts";
 import type { Settings } from "../config/settings.ts";
 import type { Database } from "../db/pool.ts";
 import type { Source } from "../db/source-root.ts";
@@ -154,7 +155,7 @@ async function startParts(
   stack: AsyncDisposableStack,
 ): Promise<{ readonly ended: Promise<void> }> {
   const { db } = services;
-  const sinks = createSinks({ baseDir: settings.home });
+  const sinks = createSinks({ baseDir: settings.home, connections: openConnections(settings.connections) });
   stack.defer(() => sinks.close());
   const sweep = () => sweepStaging({ db, sinks, home: settings.home, log });
   const store = await openStore(settings.stateDir);

@@ -1,3 +1,4 @@
+import type { Connections } from "../../domain/connection.ts";
 import type { ControlContext } from "../context.ts";
 import type { RecordStatus } from "../read-status.ts";
 import type { RoutingSurvey } from "../survey-routing.ts";
@@ -22,6 +23,8 @@ export interface Patient extends ControlContext {
   readonly home: string;
   /** Where local state is, snapshots among it. */
   readonly stateDir: string;
+  /** Servers that topics may name. */
+  readonly connections?: Connections | undefined;
   readonly status: RecordStatus;
   readonly routing: RoutingSurvey;
   /** Null where Temporal does not run. */

@@ -1,7 +1,8 @@
 import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { messageOf } from "../../domain/failure.ts";
+import { messageOf, TerminalFailure, TransientFailure } from "../../domain/failure.ts";
+import { probePostgres } from "../../sinks/postgres/probe.ts";
 import { requireSink } from "../../sinks/uri.ts";
 import { listTopics, type TopicPlace } from "../list-topics.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
@@ -11,16 +12,18 @@ const subject = "topics";
 /** Is there a sink for every topic, and can its target be written? */
 export async function checkTopics(patient: Patient): Promise<readonly Diagnosis[]> {
   const topics = await listTopics(patient);
-  const found = (await Promise.all(topics.map((topic) => checkTopic(patient.home, topic)))).flat();
+  const found = (await Promise.all(topics.map((topic) => checkTopic(patient, topic)))).flat();
   if (found.length > 0) return found;
   const message = topics.length === 0 ? "none" : topics.map(({ plugin, output, uri }) => `${plugin}/${output} → ${uri}`).join(", ");
   return [{ subject, severity: "ok", message, hint: null }];
 }
 
-async function checkTopic(home: string, { plugin, output, uri }: TopicPlace): Promise<readonly Diagnosis[]> {
+async function checkTopic({ home, connections }: Patient, { plugin, output, uri }: TopicPlace): Promise<readonly Diagnosis[]> {
   const hint = `casparian topic set ${plugin} ${output} parquet://./output/${output}`;
   try {
-    const { rest } = requireSink(uri);
+    const { scheme, rest } = requireSink(uri);
+    if (scheme === "postgres" || scheme === "postgresql") return await checkServer(connections, { plugin, output, uri });
+    if (scheme !== "parquet") return [];
     const folder = resolve(home, rest);
     const blocked = await findBlocked(folder);
     if (blocked === null) return [];
@@ -33,6 +36,20 @@ async function checkTopic(home: string, { plugin, output, uri }: TopicPlace): Pr
       },
     ];
   } catch (error) {
+    return [{ subject, severity: "error", message: `${plugin}/${output}: ${messageOf(error)}`, hint }];
+  }
+}
+
+/** Asked from here, with this process's environment; the workers may have another. */
+async function checkServer(
+  connections: Patient["connections"],
+  { plugin, output, uri }: Pick<TopicPlace, "plugin" | "output" | "uri">,
+): Promise<readonly Diagnosis[]> {
+  try {
+    await probePostgres(uri, { output, connections });
+    return [];
+  } catch (error) {
+    const hint = error instanceof TerminalFailure || error instanceof TransientFailure ? (error.hint ?? null) : null;
     return [{ subject, severity: "error", message: `${plugin}/${output}: ${messageOf(error)}`, hint }];
   }
 }

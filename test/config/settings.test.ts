@@ -32,6 +32,7 @@ test("a home without a file has all defaults, frozen", async () => {
     database: { kind: "embedded" },
     temporal: { kind: "embedded" },
     worker: { concurrency: availableParallelism(), groups: [] },
+    connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },

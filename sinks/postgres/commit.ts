@@ -1,0 +1,140 @@
+import type { PoolClient } from "pg";
+import { TerminalFailure } from "../../domain/failure.ts";
+import { lineageColumns } from "../../domain/lineage.ts";
+import type { SinkMode } from "../../domain/topic.ts";
+import type { TableName } from "./address.ts";
+import { hasOwnSchema } from "./own-schema.ts";
+import { quoted, quotedTable } from "./quote.ts";
+import type { Server } from "./server.ts";
+import { lockStaged, removeStaged, stagingTable, type StagedRow } from "./staging.ts";
+import { ensureTable, lockTable } from "./table.ts";
+
+export interface Commit {
+  readonly table: TableName;
+  readonly mode: SinkMode;
+  readonly name: string;
+  readonly result: string;
+  /** Results of the same table whose place it takes. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staged
+ * table goes. A call that finds the marker of this very staging has nothing to do; of two at once the second waits and finds it.
+ *
+ * Throws TerminalFailure STAGED_LOST where neither staged rows nor marker are there.
+ */
+export async function commitStaged(server: Server, commit: Commit): Promise<void> {
+  const { table, mode, name } = commit;
+  const doing = `the result ${name} can't be committed to ${table.schema}.${table.name}`;
+  const columns = await server.use(doing, async (client) => ((await hasOwnSchema(client)) ? await columnsOf(client, name) : null));
+  // Beside the commit's own transaction, so that a lock on the whole table is held for a moment only.
+  if (columns !== null) await ensureTable(server, table, columns, mode);
+  await server.transaction(doing, async (client) => {
+    if (!(await hasOwnSchema(client))) throw lost(commit, server);
+    await lockTable(client, table, mode === "overwrite" ? "alone" : "shared");
+    await client.query("select pg_advisory_xact_lock(hashtextextended('casparian result ' || $1, 0))", [
+      JSON.stringify([table, commit.result]),
+    ]);
+    const marker = await findMarker(client, commit);
+    if (marker?.staging === name) return;
+    const staged = await lockStaged(client, name);
+    if (staged === null) throw lost(commit, server);
+    await takeAway(client, commit, staged.jobId, marker);
+    await insertRows(client, commit, staged);
+    await insertMarker(client, commit, staged);
+    await removeStaged(client, name);
+  });
+}
+
+/** Whether the rows of this very staging are visible. */
+export async function isCommittedThere(server: Server, commit: Pick<Commit, "table" | "name" | "result">): Promise<boolean> {
+  const { schema, name } = commit.table;
+  return server.use(`the results of ${schema}.${name} can't be read`, async (client) => {
+    return (await hasOwnSchema(client)) && (await findMarker(client, commit))?.staging === commit.name;
+  });
+}
+
+interface Marker {
+  readonly staging: string;
+  readonly jobId: string;
+}
+
+async function findMarker(client: PoolClient, { table, result }: Pick<Commit, "table" | "result">): Promise<Marker | undefined> {
+  const { rows } = await client.query<Marker>(
+    `select staging, job_id as "jobId" from _casparian.result where schema_name = $1 and table_name = $2 and result = $3`,
+    [table.schema, table.name, result],
+  );
+  return rows[0];
+}
+
+async function columnsOf(client: PoolClient, name: string): Promise<StagedRow["columns"] | null> {
+  const { rows } = await client.query<Pick<StagedRow, "columns">>("select columns from _casparian.staging where name = $1", [name]);
+  return rows[0]?.columns ?? null;
+}
+
+/** Deletes the rows and the markers of replaced results: with `overwrite` all but those of the job's other outputs. */
+async function takeAway(client: PoolClient, commit: Commit, jobId: string, marker: Marker | undefined): Promise<void> {
+  const { table, mode, result } = commit;
+  const there = [table.schema, table.name];
+  const gone = marker === undefined ? commit.replaced : [...commit.replaced, result];
+  if (gone.length > 0) {
+    const { rows } = await client.query<{ jobId: string; isShared: boolean }>(
+      `select g.job_id as "jobId", exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) = ($1, $2, g.job_id)
+         and not o.result = any($3)) as "isShared"
+       from _casparian.result g where g.schema_name = $1 and g.table_name = $2 and g.result = any($3)`,
+      [...there, gone],
+    );
+    const shared = rows.find(({ isShared }) => isShared);
+    if (shared !== undefined && mode !== "overwrite") throw inseparable(table, shared.jobId);
+    const jobs = [...new Set(rows.map((row) => row.jobId))];
+    if (jobs.length > 0) await client.query(`delete from ${quotedTable(table)} where _cf_job_id = any($1::bigint[])`, [jobs]);
+    await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2 and result = any($3)", [...there, gone]);
+  }
+  if (mode !== "overwrite") return;
+  await client.query(`delete from ${quotedTable(table)} where _cf_job_id <> $1`, [jobId]);
+  await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2 and job_id <> $3", [...there, jobId]);
+}
+
+async function insertRows(client: PoolClient, { table, name }: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+  const target = [...columns.map((column) => quoted(column.name)), ...lineageColumns];
+  // A column that was nothing but null fits any type.
+  const source = [
+    ...columns.map((column) => (column.isNull ? "null" : `s.${quoted(column.name)}`)),
+    ...["source_hash", "job_id", "file_version_id", "processed_at", "plugin_version"].map((column) => `l.${column}`),
+  ];
+  const inserted = await client.query(
+    `insert into ${quotedTable(table)} (${target.join(", ")}) select ${source.join(", ")} from ${stagingTable(name)} s,
+       _casparian.staging l where l.name = $1`,
+    [name],
+  );
+  if (inserted.rowCount === rowCount) return;
+  throw new TerminalFailure({
+    code: "STAGED_LOST",
+    message: `the staged result ${name} has ${inserted.rowCount} rows where ${rowCount} were staged`,
+    hint: "Somebody changed it; retry the job to write it again",
+  });
+}
+
+async function insertMarker(client: PoolClient, { table, name, result }: Commit, { output, jobId, rowCount }: StagedRow): Promise<void> {
+  await client.query(
+    `insert into _casparian.result (schema_name, table_name, result, staging, output, job_id, row_count) values ($1, $2, $3, $4, $5, $6, $7)`,
+    [table.schema, table.name, result, name, output, jobId, rowCount],
+  );
+}
+
+function inseparable({ schema, name }: TableName, jobId: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "SINK_TABLE_SHARED",
+    message: `${schema}.${name} holds rows of several outputs of job ${jobId}, and only one of them is to be replaced: rows say their job and not their output`,
+    hint: "Give each output a table of its own: casparian topic set PLUGIN OUTPUT postgres://…; then retry the job",
+  });
+}
+
+function lost({ name, table }: Commit, { place }: Server): TerminalFailure {
+  return new TerminalFailure({
+    code: "STAGED_LOST",
+    message: `the staged result ${name} for ${table.schema}.${table.name} is no longer at ${place}, and was not committed`,
+    hint: "Somebody removed it, or the connection leads to another database now; retry the job to write it again",
+  });
+}

@@ -1,0 +1,107 @@
+import type { ArrowMessage } from "../../domain/arrow.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
+import { createBatchReader } from "../../arrow/column.ts";
+import { typeName, type ArrowField } from "../../arrow/type.ts";
+import { lineageFields } from "../parquet/stored-schema.ts";
+import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import type { TableName } from "./address.ts";
+import { targetColumns } from "./columns.ts";
+import { createRowEncoder } from "./encode-rows.ts";
+import { ensureOwnSchema } from "./own-schema.ts";
+import type { Server } from "./server.ts";
+import { discardStaged, newStagingName, resultOf } from "./staging.ts";
+import { startStaging, type Staging } from "./stage-rows.ts";
+import { planTable } from "./table.ts";
+
+export interface WriterOptions {
+  readonly request: OpenRequest;
+  readonly server: Server;
+  readonly table: TableName;
+  /** Called once, when the writer takes no more. */
+  readonly onEnd: () => void;
+}
+
+/**
+ * Writes one output: batches become rows of a binary `COPY` into a table of its own. That table is made, filled and registered in one
+ * transaction, which begins with the first block and ends with `stage`, so a writer that dies leaves nothing.
+ */
+export async function createWriter({ request, server, table, onEnd }: WriterOptions): Promise<SinkWriter> {
+  const reader = createBatchReader(request.schema);
+  const columns = targetColumns(reader.schema.fields);
+  await ensureOwnSchema(server);
+  await server.use(`${table.schema}.${table.name} can't be looked at`, (client) => planTable(client, table, columns, request.mode));
+  const encoder = createRowEncoder(columns.length);
+  const name = newStagingName(request);
+  let staging: Staging | null = null;
+  let sending: Promise<void> = Promise.resolve();
+  let [rowsWritten, bytesSent] = [0, 0];
+  let state: "open" | "staged" | "ended" = "open";
+
+  /** One block is on its way while the next is made. */
+  const send = async (block: Uint8Array): Promise<void> => {
+    await sending;
+    bytesSent += block.length;
+    staging ??= startStaging(server, { request, table, name, columns });
+    sending = staging.send(block);
+    // Its failure is the next call's.
+    sending.catch(() => {});
+  };
+  const abort = async (): Promise<void> => {
+    const before = state;
+    state = "ended";
+    if (before === "open") onEnd();
+    if (before === "open" && staging !== null) await staging.abort();
+    if (before === "staged") await discardStaged(server, name);
+  };
+  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
+  const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (state !== "open")
+      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
+    try {
+      return await work();
+    } catch (error) {
+      await abort().catch(() => {});
+      throw error;
+    }
+  };
+
+  return {
+    write: (message: ArrowMessage) =>
+      orAbort(async () => {
+        const batch = reader.read(message);
+        if (batch === null) return;
+        for (const block of encoder.encode(batch)) await send(block);
+        rowsWritten += batch.rows;
+      }),
+    stage: () =>
+      orAbort(async () => {
+        await send(encoder.finish());
+        await sending;
+        const rowsReadBack = await staging!.stage();
+        state = "staged";
+        onEnd();
+        return {
+          ...describe(request, table, reader.schema.fields),
+          staged: { name, result: resultOf(request), schema: table.schema, table: table.name },
+          rowsWritten,
+          rowsReadBack,
+          sizeBytes: bytesSent,
+        };
+      }),
+    abort,
+  };
+}
+
+function describe(
+  { uri, mode, output }: OpenRequest,
+  { schema, name }: TableName,
+  fields: readonly ArrowField[],
+): Pick<StagedOutput, "uri" | "mode" | "output" | "columns" | "target"> {
+  return {
+    uri,
+    mode,
+    output,
+    columns: [...fields, ...lineageFields].map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
+    target: `${schema}.${name}`,
+  };
+}

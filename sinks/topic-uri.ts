@@ -1,0 +1,11 @@
+import { postgresUri } from "./postgres/address.ts";
+import { requireSink } from "./uri.ts";
+
+/**
+ * A sink's URI as a topic keeps it: checked, and where it leaves something to the output's name, with that spelled out. Nothing is opened.
+ * Throws TerminalFailure SINK_URI and SINK_SCHEME, and WrongUse for one that holds a password.
+ */
+export function topicUri(uri: string, output: string): string {
+  const { scheme } = requireSink(uri);
+  return scheme === "postgres" || scheme === "postgresql" ? postgresUri(uri, output) : uri;
+}

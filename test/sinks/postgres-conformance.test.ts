@@ -1,0 +1,6 @@
+import { describeModes } from "./conformance-modes.ts";
+import { describeSink } from "./conformance.ts";
+import { openPostgresKind } from "./postgres-target.ts";
+
+describeSink("postgres", openPostgresKind);
+describeModes("postgres", openPostgresKind);
