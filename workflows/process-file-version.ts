@@ -33,10 +33,15 @@ interface JobEnd {
   readonly message?: string;
 }
 
-const record = proxyLocalActivities<PlanActivities & Pick<JobActivities, "commitJob" | "endJob">>({
+const recordRetry = { initialInterval: "200 ms", backoffCoefficient: 2, maximumInterval: "30 seconds" } as const;
+
+const record = proxyLocalActivities<PlanActivities & Pick<JobActivities, "endJob">>({
   startToCloseTimeout: "1 minute",
-  retry: { initialInterval: "200 ms", backoffCoefficient: 2, maximumInterval: "30 seconds" },
+  retry: recordRetry,
 });
+
+// A table takes some seconds for each million rows; nothing is gained by a second call that waits for the first.
+const commit = proxyLocalActivities<Pick<JobActivities, "commitJob">>({ startToCloseTimeout: "2 hours", retry: recordRetry });
 
 const work = proxyActivities<Pick<JobActivities, "prepareEnvironment" | "runPlugin">>({
   // A worker that was killed is noticed after this long without a heartbeat.
@@ -100,7 +105,7 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   }
   const attempt = staged;
   // Once everything is staged the result becomes visible, also when a cancellation comes now: half a commit would be worse.
-  const { state } = await CancellationScope.nonCancellable(() => record.commitJob({ jobId: job.jobId, attempt }));
+  const { state } = await CancellationScope.nonCancellable(() => commit.commitJob({ jobId: job.jobId, attempt }));
   return { jobId: job.jobId, plugin: job.plugin, state };
 }
 

@@ -46,7 +46,7 @@ create index if not exists result_job on _casparian.result (schema_name, table_n
 
 /** Makes the schema where it is not there yet. */
 export async function ensureOwnSchema(server: Server): Promise<void> {
-  await server.use("the schema _casparian, which the sink works in, can't be made", async (client) => {
+  await server.use("nothing can be staged", async (client) => {
     if (await checkOwnSchema(client)) return;
     await client.query("begin");
     await client.query("select pg_advisory_xact_lock(hashtextextended('casparian schema', 0))");

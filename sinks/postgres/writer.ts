@@ -4,7 +4,7 @@ import { createBatchReader } from "../../arrow/column.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../parquet/stored-schema.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
-import type { TableName } from "./address.ts";
+import { postgresUri, type TableName } from "./address.ts";
 import { targetColumns } from "./columns.ts";
 import { createRowEncoder } from "./encode-rows.ts";
 import { ensureOwnSchema } from "./own-schema.ts";
@@ -81,7 +81,7 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
         state = "staged";
         onEnd();
         return {
-          ...describe(request, table, reader.schema.fields),
+          ...describe(request, reader.schema.fields),
           staged: { name, result: resultOf(request), schema: table.schema, table: table.name },
           rowsWritten,
           rowsReadBack,
@@ -94,7 +94,6 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
 
 function describe(
   { uri, mode, output }: OpenRequest,
-  { schema, name }: TableName,
   fields: readonly ArrowField[],
 ): Pick<StagedOutput, "uri" | "mode" | "output" | "columns" | "target"> {
   return {
@@ -102,6 +101,6 @@ function describe(
     mode,
     output,
     columns: [...fields, ...lineageFields].map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
-    target: `${schema}.${name}`,
+    target: postgresUri(uri, output),
   };
 }
