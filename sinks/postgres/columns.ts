@@ -1,6 +1,7 @@
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
 import type { ArrowField } from "../../arrow/type.ts";
+import { checkNames } from "../columns.ts";
 import { nameBytesMax } from "./address.ts";
 import { commentOf, sqlTypeOf } from "./sql-type.ts";
 
@@ -24,7 +25,8 @@ export const lineageTypes = ["text", "bigint", "bigint", "timestamp with time zo
 
 /** Throws TerminalFailure SINK_COLUMNS and SINK_TYPE that name the column. */
 export function targetColumns(fields: readonly ArrowField[]): readonly TargetColumn[] {
-  checkNames(fields);
+  checkNames(fields, "a table");
+  checkTakenNames(fields);
   return fields.map((field) => ({
     name: field.name,
     type: sqlTypeOf(field).name,
@@ -33,7 +35,7 @@ export function targetColumns(fields: readonly ArrowField[]): readonly TargetCol
   }));
 }
 
-function checkNames(fields: readonly ArrowField[]): void {
+function checkTakenNames(fields: readonly ArrowField[]): void {
   const first = fields[columnsMax - lineageColumns.length];
   if (first !== undefined)
     throw refused(
@@ -41,21 +43,12 @@ function checkNames(fields: readonly ArrowField[]): void {
         `from "${first.name}" on there is no room`,
       "Yield the columns in several outputs, or those that belong together as a list or a struct",
     );
-  const seen = new Set<string>();
   for (const [index, { name }] of fields.entries()) {
-    const taken = lineageColumns.find((reserved) => reserved === name.toLowerCase());
-    if (taken !== undefined)
-      throw refused(
-        `the plugin's column "${name}" has the name of a lineage column`,
-        `Rename or drop it in the plugin: ${taken} is added to every row`,
-      );
     if (systemColumns.includes(name)) throw refused(`a column can't be named "${name}": every table of Postgres has one of its own`);
     if (name === "") throw refused(`column ${index + 1} has an empty name`);
     if (name.includes("\0")) throw refused(`the name of column ${index + 1}, "${name.replaceAll("\0", "\\0")}", has a zero byte in it`);
     if (Buffer.byteLength(name) > nameBytesMax)
       throw refused(`the name of the column "${name}" has ${Buffer.byteLength(name)} bytes, and Postgres keeps ${nameBytesMax}`);
-    if (seen.has(name)) throw refused(`two columns of the output are named "${name}"`);
-    seen.add(name);
   }
 }
 

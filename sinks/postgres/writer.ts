@@ -2,7 +2,7 @@ import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { createBatchReader } from "../../arrow/column.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
-import { lineageFields } from "../parquet/stored-schema.ts";
+import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { postgresUri, type TableName } from "./address.ts";
 import { targetColumns } from "./columns.ts";
@@ -37,9 +37,13 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
   let [rowsWritten, bytesSent] = [0, 0];
   let state: "open" | "staged" | "ended" = "open";
 
+  const closed = (): TerminalFailure =>
+    new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
   /** One block is on its way while the next is made. */
   const send = async (block: Uint8Array): Promise<void> => {
     await sending;
+    // An abort that came meanwhile would not end a transaction that begins now.
+    if (state !== "open") throw closed();
     bytesSent += block.length;
     staging ??= startStaging(server, { request, table, name, columns });
     sending = staging.send(block);
@@ -55,8 +59,7 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
   };
   /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
   const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (state !== "open")
-      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
+    if (state !== "open") throw closed();
     try {
       return await work();
     } catch (error) {
