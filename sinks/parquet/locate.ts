@@ -2,8 +2,8 @@ import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { StagedOutput } from "../sink.ts";
 import { ownerOf } from "./ownership.ts";
-import { onFiles, systemCode } from "./refusal.ts";
-import { folderOf, replacedFolder, replacedName } from "./target.ts";
+import { onFiles, systemCode } from "../files/refusal.ts";
+import { folderOf, replacedFolder, replacedName } from "../files/target.ts";
 
 /** A committed result, as far as its file can be found by it. */
 export type KeptResult = Pick<StagedOutput, "uri" | "mode" | "sizeBytes" | "staged" | "target">;
@@ -24,7 +24,7 @@ export type Located =
  */
 export async function locateResult(result: KeptResult, baseDir: string): Promise<Located> {
   const recorded = dirname(result.target);
-  const folders = [...new Set([recorded, resolve(folderOf(result.uri, baseDir))])];
+  const folders = [...new Set([recorded, resolve(folderOf(result.uri, "parquet", baseDir))])];
   let missing: Located | undefined;
   for (const folder of folders) {
     const located = await onFiles(`${folder} can't be read`, () => locateIn(folder, result));

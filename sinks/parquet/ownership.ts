@@ -73,7 +73,7 @@ export function withoutOwnKeys(metadata: ArrowMetadata): ArrowMetadata {
 }
 
 /** Which staging and result a file holds: "nothing" where there is no file, "foreign" where it is none of ours. */
-async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
+export async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
   let handle;
   try {
     handle = await open(path, "r");
