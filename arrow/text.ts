@@ -1,7 +1,8 @@
+import { isUtf8 } from "node:buffer";
 import { TerminalFailure } from "../domain/failure.ts";
 import { isValid, type Column } from "./column.ts";
 import { booleanAt, bytesReader, decimalAt, dictionaryReader, floatsOf, integersOf, rangeReader } from "./scalar.ts";
-import { dateUnits, typeName } from "./type.ts";
+import { dateUnits, typeName, type ArrowField } from "./type.ts";
 
 /** The text of one value of a column; null where the value is null. */
 export type TextAt = (row: number) => string | null;
@@ -65,7 +66,7 @@ function plainReader(column: Column): TextAt {
     case "large_string":
     case "string_view": {
       const bytes = bytesReader(column);
-      return (row) => utf8(bytes(row));
+      return (row) => utf8(bytes(row), field);
     }
     case "binary":
     case "large_binary":
@@ -189,7 +190,15 @@ function two(value: bigint): string {
   return String(value).padStart(2, "0");
 }
 
-function utf8(bytes: Uint8Array): string {
+/** Throws TerminalFailure SINK_VALUE where a decoder would put something else in the place of what it can't read. */
+function utf8(bytes: Uint8Array, field: ArrowField): string {
+  if (!isUtf8(bytes))
+    throw new TerminalFailure({
+      code: "SINK_VALUE",
+      message: `column "${field.name}" of type ${typeName(field)} holds bytes that are no UTF-8`,
+      hint: "Decode the text in the plugin, or yield it as binary",
+      data: { column: field.name },
+    });
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 }
 

@@ -2,6 +2,7 @@ import type { Connections } from "../domain/connection.ts";
 import { lazySink } from "./lazy-sink.ts";
 import { createParquetSink } from "./parquet.ts";
 import type { Sink } from "./sink.ts";
+import { createTextSinks } from "./text.ts";
 import { requireSink, type sinkSchemes } from "./uri.ts";
 
 export interface Sinks {
@@ -20,13 +21,21 @@ export interface SinksOptions {
 export function createSinks({ baseDir, connections }: SinksOptions): Sinks {
   const parquet = createParquetSink({ baseDir });
   const s3 = lazySink(async () => (await import("./s3.ts")).createS3Sink({ parquet }));
+  const text = createTextSinks({ baseDir });
   const postgres = lazySink(async () => (await import("./postgres.ts")).createPostgresSink({ connections }));
-  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = { parquet, s3, postgres, postgresql: postgres };
+  const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = {
+    parquet,
+    s3,
+    csv: text.csv,
+    jsonl: text.jsonl,
+    postgres,
+    postgresql: postgres,
+  };
   return {
     forUri: (uri) => sinks[requireSink(uri).scheme],
     async close() {
       await Promise.all([s3.close(), postgres.close()]);
-      await parquet.close();
+      await Promise.all([parquet.close(), text.close()]);
     },
   };
 }
