@@ -1,4 +1,5 @@
 import { benchContract } from "./contract.ts";
+import { benchCsv } from "./csv.ts";
 import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
@@ -14,6 +15,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   parquet: benchParquet,
   contract: benchContract,
   postgres: benchPostgres,
+  csv: benchCsv,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,
