@@ -101,7 +101,7 @@ function describe(shell: Shell, contract: ContractRow, versions: readonly Contra
   const lines = [
     `Contract of ${contract.plugin}/${contract.output}, version ${contract.version}  ${terminal.paint(contract.state === "APPROVED" ? "green" : "yellow", contract.state)}`,
     `  policy      ${contract.policy}`,
-    `  set aside   at most ${limitsOf(contract)}`,
+    `  set aside   ${contract.rowsMax === null && contract.shareMax === null ? "no limit" : `at most ${limitsOf(contract)}`}`,
     "",
     renderTable(terminal, columnColumns, contract.columns),
   ];

@@ -171,7 +171,8 @@ function patternCheck(field: ArrowField, pattern: string): Check {
 
 function setCheck(field: ArrowField, oneOf: readonly string[]): Check {
   const allowed = new Set(oneOf);
-  const shown = oneOf.length > 5 ? `one of ${oneOf.length} values` : oneOf.map(quoted).join(", ");
+  const shown =
+    oneOf.length > 5 ? `one of ${oneOf.length} values` : `${oneOf.length === 1 ? "" : "one of "}${oneOf.map(quoted).join(", ")}`;
   if (field.children.length > 0 || field.type.kind === "null")
     throw new WrongUse(`column ${field.name} of type ${typeName(field)} can't have a set of values`);
   return eachText({ fits: (text) => allowed.has(text), automaton: setAutomaton(oneOf), words: `is not ${shown}` });
