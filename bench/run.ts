@@ -3,6 +3,7 @@ import { benchCsv } from "./csv.ts";
 import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
+import { benchMssql } from "./mssql.ts";
 import { benchParquet } from "./parquet.ts";
 import { benchPostgres } from "./postgres.ts";
 import { benchSmallFiles } from "./small-files.ts";
@@ -16,6 +17,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   contract: benchContract,
   postgres: benchPostgres,
   csv: benchCsv,
+  mssql: benchMssql,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,

@@ -1,8 +1,5 @@
-import { open, stat, type FileHandle } from "node:fs/promises";
-import { scalarIn } from "../arrow/flatbuffer.ts";
-import { openMessage } from "../arrow/message.ts";
-import type { ArrowMessage } from "../domain/arrow.ts";
 import { createParquetSink } from "../sinks/parquet.ts";
+import { openArrowFile } from "./arrow-file.ts";
 import { peakMemoryOf } from "./peak-memory.ts";
 
 /**
@@ -19,9 +16,7 @@ console.log(JSON.stringify({ seconds: (performance.now() - begun) / 1000, peakBy
 await sink.close();
 
 async function writeOnce(repeats: number): Promise<void> {
-  await using file = await open(stream);
-  const { size } = await stat(stream);
-  const schema = await readMessage(file, 0, "schema");
+  await using file = await openArrowFile(stream);
   const lineage = { sourceHash: "a".repeat(64), jobId: "1", fileVersionId: "1", processedAt: new Date(), pluginVersion: "trades@1" };
   const writer = await sink.open({
     uri: "parquet://trades",
@@ -34,32 +29,8 @@ async function writeOnce(repeats: number): Promise<void> {
     artifactHash: "b".repeat(64),
     relPath: "trades.csv",
     lineage,
-    schema: schema.message,
+    schema: file.schema,
   });
-  for (let repeat = 0; repeat < repeats; repeat += 1) {
-    // Eight bytes of zeros end the stream.
-    for (let at = schema.end; at + 8 < size;) {
-      const { message, end } = await readMessage(file, at, "batch");
-      await writer.write(message);
-      at = end;
-    }
-  }
+  for (let repeat = 0; repeat < repeats; repeat += 1) for await (const batch of file.batches()) await writer.write(batch);
   await sink.commit(await writer.stage());
-}
-
-async function readMessage(
-  file: FileHandle,
-  at: number,
-  kind: ArrowMessage["kind"],
-): Promise<{ readonly message: ArrowMessage; readonly end: number }> {
-  const metadataBytes = (await readAt(file, at, 8)).readInt32LE(4);
-  const { end } = openMessage(await readAt(file, at, 8 + metadataBytes));
-  const bytes = await readAt(file, at, end);
-  const rows = kind === "batch" ? Number(scalarIn(openMessage(bytes).header, 0, "i64", 0)) : 0;
-  return { message: { kind, rows, bytes }, end: at + end };
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer } = await file.read(Buffer.alloc(length), 0, length, position);
-  return buffer;
 }

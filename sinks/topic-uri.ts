@@ -1,3 +1,4 @@
+import { mssqlAddress } from "./mssql/address.ts";
 import { postgresUri } from "./postgres/address.ts";
 import { requireSink } from "./uri.ts";
 
@@ -7,5 +8,6 @@ import { requireSink } from "./uri.ts";
  */
 export function topicUri(uri: string, output: string): string {
   const { scheme } = requireSink(uri);
+  if (scheme === "mssql") mssqlAddress(uri);
   return scheme === "postgres" || scheme === "postgresql" ? postgresUri(uri, output) : uri;
 }

@@ -23,7 +23,7 @@ async function checkTopic({ home, connections }: Patient, { plugin, output, uri 
   try {
     const { scheme, rest } = requireSink(uri);
     if (scheme === "postgres" || scheme === "postgresql") return await checkServer(connections, { plugin, output, uri });
-    if (scheme !== "parquet") return [];
+    if (!folders.has(scheme)) return [];
     const folder = resolve(home, rest);
     const blocked = await findBlocked(folder);
     if (blocked === null) return [];
@@ -39,6 +39,9 @@ async function checkTopic({ home, connections }: Patient, { plugin, output, uri 
     return [{ subject, severity: "error", message: `${plugin}/${output}: ${messageOf(error)}`, hint }];
   }
 }
+
+/** Sinks that write into a folder of this machine. */
+const folders: ReadonlySet<string> = new Set(["parquet", "csv", "jsonl"]);
 
 /** Asked from here, with this process's environment; the workers may have another. */
 async function checkServer(

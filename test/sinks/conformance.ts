@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Connections } from "../../domain/connection.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
 import { createSinks, type Sinks } from "../../sinks/registry.ts";
@@ -13,6 +14,8 @@ import { lineage, messagesOf, numbers, requestFor } from "./arrow.ts";
 export interface TargetKind {
   /** Relative URIs are below this. */
   readonly baseDir: string;
+  /** Servers that URIs may name; processes that the suite starts find the same ones in their environment. */
+  readonly connections?: Connections;
   /** The URI of a target that nobody has used. */
   newUri(): string;
   /** What an independent reader of the target finds. */
@@ -41,7 +44,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     beforeAll(async () => {
       kind = await openKind();
       // Two of them, as two processes have.
-      [sinks, other] = [createSinks({ baseDir: kind.baseDir }), createSinks({ baseDir: kind.baseDir })];
+      [sinks, other] = [createSinks(kind), createSinks(kind)];
     });
     afterAll(async () => {
       await Promise.all([sinks.close(), other.close()]);

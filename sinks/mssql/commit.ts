@@ -1,0 +1,137 @@
+import { TerminalFailure } from "../../domain/failure.ts";
+import { lineageColumns } from "../../domain/lineage.ts";
+import type { SinkMode } from "../../domain/topic.ts";
+import type { TableName } from "./address.ts";
+import { hasOwnSchema } from "./own-schema.ts";
+import { literal, quoted, quotedTable } from "./quote.ts";
+import type { Server } from "./server.ts";
+import type { Session } from "./session.ts";
+import { findStaged, integer, removeStaged, stagingTable, type StagedRow } from "./staging.ts";
+import { ensureTable, lockTable } from "./table.ts";
+
+export interface Commit {
+  readonly table: TableName;
+  readonly mode: SinkMode;
+  readonly name: string;
+  readonly result: string;
+  /** Results of the same table whose place it takes. */
+  readonly replaced: readonly string[];
+}
+
+/**
+ * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staging
+ * table goes. A call that finds the marker of this very staging has nothing to do; of two at once the second waits and finds it.
+ *
+ * Readers at SQL Server's default level may see rows come and go within one of their statements, so the table is locked as a whole
+ * (`tablockx`): a commit waits for statements that read, and they for it.
+ *
+ * Throws TerminalFailure STAGED_LOST where neither staged rows nor marker are there, and SINK_TABLE_SHARED.
+ */
+export async function commitStaged(server: Server, commit: Commit): Promise<void> {
+  const { table, mode, name } = commit;
+  const doing = `the result ${name} can't be committed to ${table.schema}.${table.name}`;
+  const waiting = await server.use(doing, async (session) => ((await hasOwnSchema(session)) ? findStaged(session, name) : null));
+  // Beside the commit's own transaction, which is to hold its locks for a moment only.
+  if (waiting !== null) await ensureTable(server, table, waiting.columns, mode);
+  await server.transaction(doing, async (session) => {
+    if (!(await hasOwnSchema(session))) throw lost(commit, server);
+    await lockTable(session, table);
+    const marker = await findMarker(session, commit);
+    if (marker === name) return;
+    const staged = await findStaged(session, name);
+    if (staged === null || staged.rowCount === null) throw lost(commit, server);
+    await takeAway(session, commit, staged.jobId, marker !== null);
+    await insertRows(session, commit, staged);
+    await insertMarker(session, commit);
+    await removeStaged(session, name);
+  });
+}
+
+/** Whether the rows of this very staging are visible. */
+export async function isCommittedThere(server: Server, commit: Pick<Commit, "table" | "name" | "result">): Promise<boolean> {
+  const { schema, name } = commit.table;
+  return server.use(`the results of ${schema}.${name} can't be read`, async (session) => {
+    return (await hasOwnSchema(session)) && (await findMarker(session, commit)) === commit.name;
+  });
+}
+
+/** The staging that a result was committed from; null where it is not visible. */
+async function findMarker(session: Session, { table, result }: Pick<Commit, "table" | "result">): Promise<string | null> {
+  const [row] = await session.query(
+    `select [staging] from [_casparian].[result] where ${ofTable(table)} and [result] = ${literal(result)};`,
+  );
+  return row === undefined ? null : String(row[0]);
+}
+
+/** Deletes the rows and the markers of replaced results: with `overwrite` all but those of the job's other outputs. */
+async function takeAway(session: Session, commit: Commit, jobId: string, isThere: boolean): Promise<void> {
+  const { table, mode } = commit;
+  const gone = isThere ? [...commit.replaced, commit.result] : commit.replaced;
+  if (gone.length > 0) {
+    const results = gone.map(literal).join(", ");
+    const shown = await session.query(`select [job_id] from [_casparian].[result] where ${ofTable(table)} and [result] in (${results});`);
+    const jobs = [...new Set(shown.map(([job]) => integer(String(job))))].join(", ");
+    if (jobs !== "") {
+      const [shared] = await session.query(
+        `select [job_id] from [_casparian].[result] where ${ofTable(table)} and [job_id] in (${jobs}) and [result] not in (${results});`,
+      );
+      if (shared !== undefined && mode !== "overwrite") throw inseparable(table, String(shared[0]));
+      await deleteRows(session, table, `[_cf_job_id] in (${jobs})`);
+    }
+    await session.query(`delete from [_casparian].[result] where ${ofTable(table)} and [result] in (${results});`);
+  }
+  if (mode !== "overwrite") return;
+  await deleteRows(session, table, `[_cf_job_id] <> ${integer(jobId)}`);
+  await session.query(`delete from [_casparian].[result] where ${ofTable(table)} and [job_id] <> ${integer(jobId)};`);
+}
+
+async function deleteRows(session: Session, table: TableName, condition: string): Promise<void> {
+  await session.query(`delete from ${quotedTable(table)} with (tablockx) where ${condition};`);
+}
+
+async function insertRows(session: Session, { table, name }: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+  const target = [...columns.map((column) => column.name), ...lineageColumns].map(quoted);
+  // A column that was nothing but null fits any type.
+  const source = [
+    ...columns.map((column, index) => (column.isNull ? "null" : `s.[c${index}]`)),
+    ...["source_hash", "job_id", "file_version_id", "processed_at", "plugin_version"].map((column) => `l.[${column}]`),
+  ];
+  const [[inserted] = []] = await session.query(
+    `insert into ${quotedTable(table)} with (tablockx) (${target.join(", ")}) select ${source.join(", ")} from ${stagingTable(name)} s
+     cross join [_casparian].[staging] l where l.[name] = ${literal(name)}; select rowcount_big();`,
+  );
+  if (Number(inserted) === rowCount) return;
+  throw new TerminalFailure({
+    code: "STAGED_LOST",
+    message: `the staged result ${name} has ${String(inserted)} rows where ${rowCount} were staged`,
+    hint: "Somebody changed it; retry the job to write it again",
+  });
+}
+
+async function insertMarker(session: Session, { table, name, result }: Commit): Promise<void> {
+  await session.query(
+    `insert into [_casparian].[result] ([schema_name], [table_name], [result], [staging], [output], [job_id], [row_count])
+     select ${literal(table.schema)}, ${literal(table.name)}, ${literal(result)}, [name], [output], [job_id], [row_count]
+     from [_casparian].[staging] where [name] = ${literal(name)};`,
+  );
+}
+
+function ofTable({ schema, name }: TableName): string {
+  return `[schema_name] = ${literal(schema)} and [table_name] = ${literal(name)}`;
+}
+
+function inseparable({ schema, name }: TableName, jobId: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "SINK_TABLE_SHARED",
+    message: `${schema}.${name} holds rows of several outputs of job ${jobId}, and only one of them is to be replaced: rows say their job and not their output`,
+    hint: "Give each output a table of its own: casparian topic set PLUGIN OUTPUT mssql://…; then retry the job",
+  });
+}
+
+function lost({ name, table }: Commit, { place }: Server): TerminalFailure {
+  return new TerminalFailure({
+    code: "STAGED_LOST",
+    message: `the staged result ${name} for ${table.schema}.${table.name} is no longer at ${place}, and was not committed`,
+    hint: "Somebody removed it, or the connection leads to another database now; retry the job to write it again",
+  });
+}
