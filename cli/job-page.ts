@@ -76,7 +76,9 @@ const outputColumns: readonly Column<JobDetail["outputs"][number]>[] = [
 ];
 
 function whereOf(output: JobDetail["outputs"][number]): string {
-  return `${count(output.rowsWritten, "row")} of ${output.output}: ${printable(output.target)}`;
+  const rows = `${count(output.rowsWritten, "row")} of ${output.output}`;
+  if (output.replacedBy !== null) return `${rows}, whose place job ${output.replacedBy} has taken: ${timeOf(output.replacedAt)}`;
+  return `${rows}: ${printable(output.target)}`;
 }
 
 /** Where the Temporal Web UI shows a workflow; null where there is none. */

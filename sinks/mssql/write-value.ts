@@ -2,7 +2,8 @@ import { isUtf8 } from "node:buffer";
 import { isValid, type Column } from "../../arrow/column.ts";
 import { booleanAt, bytesReader, decimalAt, dictionaryReader, floatsOf, integersOf } from "../../arrow/scalar.ts";
 import { jsonReader } from "../../arrow/text.ts";
-import { refuseInvalidText, ValueRefused } from "./refused-value.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
+import { ValueRefused } from "./refused-value.ts";
 import { unitsInOne, type SqlType } from "./sql-type.ts";
 import { decimalBytes, timeBytes, type WireBuffer } from "./wire-type.ts";
 
@@ -223,9 +224,12 @@ function textReaderOf(column: Column): (row: number) => string {
   if (!/^(large_)?string(_view)?$/.test(column.field.type.kind)) {
     const json = jsonReader(column);
     return (row) => {
-      const text = json(row);
-      if (text.includes(replacement)) refuseInvalidText(column);
-      return text;
+      try {
+        return json(row);
+      } catch (error) {
+        if (!(error instanceof TerminalFailure && error.code === "SINK_VALUE")) throw error;
+        throw new ValueRefused("not UTF-8 everywhere", "Decode it in the plugin with its own encoding, or yield the column as binary");
+      }
     };
   }
   const bytes = bytesReader(column);
