@@ -40,6 +40,7 @@ function describe({ checks, results, folder: home }: DemoResult): string {
     command("jobs list"),
     command("versions airports.csv"),
     command("lineage --file airports.csv"),
+    command('query "select origin, max(temp_max) from weather_days group by 1"'),
     command(`sql "select plugin_name, status, count(*) from cf_processing_queue group by 1, 2"`),
     command("start        then drop files into its inbox/, and open Temporal's Web UI"),
   ].join("\n");
