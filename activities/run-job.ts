@@ -67,6 +67,7 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
 }
 
 async function attempt(job: JobToRun, version: FileVersion, context: RunContext): Promise<RunOutcome> {
+  if (job.pluginRejected !== null) throw rejectedPlugin(job.pluginName, job.pluginRejected);
   const opened = await openInput(version, context.signal, context);
   if (!opened.same) return supersede(job, version, opened.reason, context);
   await using input = opened.input;
@@ -83,6 +84,14 @@ async function attempt(job: JobToRun, version: FileVersion, context: RunContext)
     await outputs.abort();
     throw error;
   }
+}
+
+function rejectedPlugin(name: string, reason: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "PLUGIN_REJECTED",
+    message: `the version of ${name} that the job is for was rejected: ${reason}`,
+    hint: `It never runs again. With another version active: casparian backfill ${name}`,
+  });
 }
 
 async function runPlugin(

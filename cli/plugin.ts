@@ -1,6 +1,5 @@
 import { resolve } from "node:path";
-import { Command } from "commander";
-import { activatePlugin } from "../control/activate-plugin.ts";
+import { Command, Option } from "commander";
 import { listPlugins, showPlugin, type PluginDetail, type PluginSummary } from "../control/list-plugins.ts";
 import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.ts";
 import { parseTopicConfig } from "../domain/topic.ts";
@@ -9,6 +8,7 @@ import { ensureTool } from "../services/tools.ts";
 import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
+import { activateCommand, rejectCommand, rollBackCommand } from "./plugin-state.ts";
 import { readArgument } from "./read-argument.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
@@ -21,7 +21,9 @@ export function createCommand(shell: Shell): Command {
     .addCommand(publishCommand(shell))
     .addCommand(listCommand(shell))
     .addCommand(showCommand(shell))
-    .addCommand(activateCommand(shell));
+    .addCommand(activateCommand(shell))
+    .addCommand(rollBackCommand(shell))
+    .addCommand(rejectCommand(shell));
 }
 
 interface PublishOptions {
@@ -29,6 +31,7 @@ interface PublishOptions {
   readonly version?: string;
   readonly topicConfig?: string;
   readonly force?: boolean;
+  readonly stage?: boolean;
   readonly backfill?: boolean;
 }
 
@@ -43,7 +46,8 @@ function publishCommand(shell: Shell): Command {
     .option("--name <name>", "its name (default: the file's name without .py)")
     .option("--version <version>", "its version (default: the next whole number)")
     .option("--topic-config <json>", "where its outputs go, as JSON or @FILE")
-    .option("--backfill", "also queue the files on record that match and that this version has not had")
+    .addOption(new Option("--backfill", "also queue the files on record that match and that this version has not had").conflicts("stage"))
+    .option("--stage", "store it only: it takes no files until you activate it")
     .option("--force", "publish although the environment lacks something that is imported")
     .action(async (file: string, options: PublishOptions) => {
       const topics =
@@ -56,6 +60,7 @@ function publishCommand(shell: Shell): Command {
           version: options.version,
           topics,
           force: options.force === true,
+          stage: options.stage === true,
           backfill: options.backfill === true,
           tools,
         };
@@ -68,6 +73,7 @@ function publishCommand(shell: Shell): Command {
     "casparian plugin publish clean.py --name trades --version 2026.11": "",
     [`casparian plugin publish clean.py --topic-config '{"trades": {"uri": "parquet://./output", "mode": "append"}}'`]: "",
     "casparian plugin publish clean.py --backfill": "process what is on record with the new version",
+    "casparian plugin publish clean.py --stage": "keep the active version for now",
   });
 }
 
@@ -86,22 +92,26 @@ async function findTools(shell: Shell): Promise<{ readonly uv: string; readonly 
 function describePublished(published: PublishedPlugin, running: boolean): string {
   const { plugin, outcome, retired, backlog } = published;
   const title = `${plugin.name} ${plugin.version}`;
+  const andRetired = retired === null ? "" : `, and ${retired} is retired`;
   const done = {
     published: `Published ${title} (${shortHash(plugin.artifactHash)})${retired === null ? "" : `; ${retired} is retired`}`,
-    reactivated: `${title} has just this content: it is active again${retired === null ? "" : `, and ${retired} is retired`}`,
-    unchanged: `${title} is already published with just this content`,
+    staged: `Staged ${title} (${shortHash(plugin.artifactHash)}): it takes no files until it is activated`,
+    activated: `${title} was staged with just this content: it is active now${andRetired}`,
+    reactivated: `${title} has just this content: it is active again${andRetired}`,
+    unchanged: `${title} is already published with just this content${plugin.state === "ACTIVE" ? "" : `, and is ${plugin.state.toLowerCase()}`}`,
   }[outcome];
   const lines = [done, ...published.warnings.map((warning) => `warning: ${printable(warning, { keepLines: true })}`)];
   for (const pattern of published.rulesAdded) lines.push(`It takes ${printable(pattern)}, as its MANIFEST says`);
   for (const pattern of published.rulesRemoved)
     lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
   if (published.topicsSet.length > 0) lines.push(`Set where its rows go: ${published.topicsSet.join(", ")}`);
-  lines.push(...describeBacklog(backlog, { running }));
+  if (backlog !== null) lines.push(...describeBacklog(backlog, { running }));
   lines.push(nextStep(published, running));
   return lines.join("\n");
 }
 
 function nextStep({ plugin, rules }: PublishedPlugin, running: boolean): string {
+  if (plugin.state !== "ACTIVE") return `Let it take files: casparian plugin activate ${plugin.name} ${plugin.version}`;
   if (rules.length === 0) return `No rule sends files to it yet: casparian rule add '*.csv' ${plugin.name}`;
   if (!rules.some((rule) => rule.enabled)) return `Its rules are disabled: casparian rule enable ${rules[0]!.ruleId}`;
   return running ? "Next: casparian jobs list" : "Next: casparian scan --wait, or casparian start";
@@ -124,10 +134,12 @@ function listCommand(shell: Shell): Command {
   return withExamples(command, { "casparian plugin list": "" });
 }
 
+const stateStyles = { ACTIVE: "green", STAGED: "yellow", RETIRED: "dim", REJECTED: "red" } as const;
+
 const pluginColumns: readonly Column<PluginSummary>[] = [
   { title: "PLUGIN", value: (plugin) => plugin.name },
   { title: "VERSION", value: (plugin) => plugin.version },
-  { title: "STATE", value: (plugin) => plugin.state, style: (plugin) => (plugin.state === "ACTIVE" ? "green" : "dim") },
+  { title: "STATE", value: (plugin) => plugin.state, style: (plugin) => stateStyles[plugin.state] },
   { title: "TAKES", value: (plugin) => plugin.manifest.patterns.join(" "), shorten: "end" },
   { title: "TOPIC", value: (plugin) => plugin.manifest.topic },
   { title: "ARTIFACT", value: (plugin) => shortHash(plugin.artifactHash) },
@@ -159,14 +171,14 @@ function showCommand(shell: Shell): Command {
 
 function describePlugin(shell: Shell, { plugin, environment, versions, rules, topics }: PluginDetail): string {
   const rows: readonly (readonly [string, string])[] = [
-    ["state", plugin.state],
+    ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
     ["environment", `${environment.hash} (Python ${environment.python})`],
     ["takes", plugin.manifest.patterns.join(" ") || "nothing by itself"],
     ["topic", plugin.manifest.topic],
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
     ["description", plugin.manifest.description ?? ""],
-    ["versions", versions.map(({ version, state }) => (state === "ACTIVE" ? `${version} (active)` : version)).join(", ")],
+    ["versions", versions.map(({ version, state }) => (state === "RETIRED" ? version : `${version} (${state.toLowerCase()})`)).join(", ")],
     [
       "rules",
       rules
@@ -176,29 +188,4 @@ function describePlugin(shell: Shell, { plugin, environment, versions, rules, to
   ];
   const facts = rows.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`);
   return [`${plugin.name} ${plugin.version}`, ...facts, "", renderTable(shell.terminal, topicColumns.slice(1), topics)].join("\n");
-}
-
-function activateCommand(shell: Shell): Command {
-  const command = new Command("activate")
-    .summary("let another version of a plugin take files")
-    .description(
-      "Makes a version of a plugin the one that takes files from now on, with the rules of its MANIFEST. What was processed stays.",
-    )
-    .argument("<name>", "the plugin's name")
-    .argument("<version>", "the version")
-    .option("--backfill", "also queue the files on record that match and that this version has not had")
-    .action(async (name: string, version: string, options: { readonly backfill?: boolean }) => {
-      await withSession(shell, {}, async (session) => {
-        const activated = await activatePlugin(session, name, version, { ...backlogOptions(shell), insert: options.backfill === true });
-        shell.terminal.show(activated, () => {
-          const retired = activated.before === null ? "" : `; ${activated.before} is retired`;
-          const done = activated.changed ? `${name} ${version} is active${retired}` : `${name} ${version} is active already`;
-          return [done, ...describeBacklog(activated.backlog, { running: session.running !== null })].join("\n");
-        });
-      });
-    });
-  return withExamples(command, {
-    "casparian plugin activate clean 1": "go back to version 1",
-    "casparian plugin activate clean 2 --backfill": "and process what is on record with it",
-  });
 }

@@ -1,10 +1,12 @@
 import { insertAudit } from "../db/audit.ts";
 import { activateArtifact, lockPluginName, type PluginSummary } from "../db/plugin.ts";
-import { transaction } from "../db/pool.ts";
+import { transaction, type Queryable } from "../db/pool.ts";
 import { activeRules, replaceManifestRules } from "../db/routing-rule.ts";
+import { WrongUse } from "../domain/failure.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin, findPluginVersion } from "./find-plugin.ts";
+import { refuseRejected } from "./reject-plugin.ts";
 
 export interface ActivatedPlugin {
   readonly plugin: PluginSummary;
@@ -16,9 +18,11 @@ export interface ActivatedPlugin {
   readonly backlog: Backlog;
 }
 
+type Choose = (tx: Queryable) => Promise<PluginSummary>;
+
 /**
- * Makes an earlier version of a plugin the one that takes files, with the rules of its manifest, and counts what of the record it takes;
- * with `insert` that is queued as well. Throws WrongUse for an unknown one.
+ * Makes a version of a plugin the one that takes files, with the rules of its manifest, and counts what of the record it takes; with
+ * `insert` that is queued as well. Throws WrongUse for an unknown or rejected one.
  */
 export async function activatePlugin(
   context: ControlContext,
@@ -26,16 +30,41 @@ export async function activatePlugin(
   version: string,
   options: BackfillOptions = { insert: false },
 ): Promise<ActivatedPlugin> {
+  return activate(context, name, (tx) => findPluginVersion(tx, name, version), options);
+}
+
+/** Activates the version that was the active one before the present one. Throws WrongUse where there was none. */
+export async function rollBackPlugin(
+  context: ControlContext,
+  name: string,
+  options: BackfillOptions = { insert: false },
+): Promise<ActivatedPlugin> {
+  return activate(context, name, (tx) => findPrevious(tx, name), options);
+}
+
+async function activate(context: ControlContext, name: string, choose: Choose, options: BackfillOptions): Promise<ActivatedPlugin> {
   const { db, actor } = context;
   const activated = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
-    const chosen = await findPluginVersion(tx, name, version);
+    const chosen = await choose(tx);
     const before = (await findPlugin(tx, name)).find((plugin) => plugin.state === "ACTIVE")?.version ?? null;
     if (chosen.state === "ACTIVE") return { plugin: chosen, before, changed: false };
+    refuseRejected(chosen);
     await activateArtifact(tx, name, chosen.id);
     await replaceManifestRules(tx, name, chosen.manifest.patterns);
-    await insertAudit(tx, { actor, action: "plugin.activate", subject: `${name}@${version}`, detail: { retired: before } });
-    return { plugin: { ...chosen, state: "ACTIVE" as const }, before, changed: true };
+    await insertAudit(tx, { actor, action: "plugin.activate", subject: `${name}@${chosen.version}`, detail: { retired: before } });
+    return { plugin: await findPluginVersion(tx, name, chosen.version), before, changed: true };
   });
   return { ...activated, backlog: await backfill(context, { rules: await activeRules(db), plugin: name }, options) };
+}
+
+async function findPrevious(tx: Queryable, name: string): Promise<PluginSummary> {
+  const versions = await findPlugin(tx, name);
+  const retired = versions.filter(({ state }) => state === "RETIRED");
+  const [previous] = retired.toSorted((a, b) => b.activatedAt!.getTime() - a.activatedAt!.getTime());
+  if (previous !== undefined) return previous;
+  throw new WrongUse(
+    `no other version of ${name} was active before`,
+    `Versions: ${versions.map(({ version, state }) => `${version} (${state.toLowerCase()})`).join(", ")}`,
+  );
 }

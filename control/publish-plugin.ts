@@ -4,7 +4,15 @@ import { basename, parse } from "node:path";
 import { lockPlugin } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
 import { insertAudit } from "../db/audit.ts";
-import { activateArtifact, insertArtifact, insertEnvironment, listPlugins, lockPluginName, type PluginSummary } from "../db/plugin.ts";
+import {
+  activateArtifact,
+  insertArtifact,
+  insertEnvironment,
+  listPlugins,
+  lockPluginName,
+  type NewArtifact,
+  type PluginSummary,
+} from "../db/plugin.ts";
 import { transaction, type Queryable } from "../db/pool.ts";
 import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../db/routing-rule.ts";
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
@@ -13,6 +21,7 @@ import { checkPattern } from "../domain/route.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
+import { refuseRejected } from "./reject-plugin.ts";
 import { storeTopics } from "./set-topic.ts";
 
 export interface PublishRequest {
@@ -25,14 +34,16 @@ export interface PublishRequest {
   readonly topics?: TopicConfig | undefined;
   /** Publishes also where the environment lacks something that is imported. */
   readonly force: boolean;
+  /** Stores it only: it takes no files until it is activated. */
+  readonly stage?: boolean;
   /** Whether files on record that match get a job of this version. */
   readonly backfill: boolean;
   readonly tools: { readonly uv: string; readonly python: string };
 }
 
 export interface PublishedPlugin {
-  /** `reactivated`: an earlier version has just this content, and is the active one again. */
-  readonly outcome: "published" | "reactivated" | "unchanged";
+  /** `activated`: it was staged before. `reactivated`: an earlier version has just this content, and is the active one again. */
+  readonly outcome: "published" | "staged" | "activated" | "reactivated" | "unchanged";
   readonly plugin: PluginSummary;
   /** The version that was active before. */
   readonly retired: string | null;
@@ -45,8 +56,8 @@ export interface PublishedPlugin {
   readonly topicsSet: readonly string[];
   /** Sentences. */
   readonly warnings: readonly string[];
-  /** What of the files on record this version takes. */
-  readonly backlog: Backlog;
+  /** What of the files on record this version takes; null where it is not the active one. */
+  readonly backlog: Backlog | null;
 }
 
 /**
@@ -76,37 +87,78 @@ export async function publishPlugin(
   ];
   const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
 
+  const artifact = { name, artifactHash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
   const published = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const versions = await listPlugins(tx, name);
-    const before = versions.find((version) => version.state === "ACTIVE");
     const same = findSame(versions, artifactHash, name, wanted);
-    const outcome: PublishedPlugin["outcome"] = same === undefined ? "published" : same.id === before?.id ? "unchanged" : "reactivated";
-    const version = same?.version ?? wanted ?? nextVersion(versions);
+    versions.filter((version) => version.artifactHash === artifactHash).forEach(refuseRejected);
+    if (request.stage === true) refuseOthersTopics(versions, request.topics);
     let pluginId = same?.id;
     if (pluginId === undefined) {
       await insertEnvironment(tx, environment);
-      const artifact = { name, version, artifactHash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
-      pluginId = await insertArtifact(tx, { ...artifact, publisher: actor });
+      pluginId = await insertArtifact(tx, { ...artifact, version: wanted ?? nextVersion(versions), publisher: actor });
     }
-    if (outcome !== "unchanged") await activateArtifact(tx, name, pluginId);
-    const rules = await replaceManifestRules(tx, name, parsed.manifest.patterns);
+    const outcome = outcomeOf(same, request.stage === true);
+    const wired = request.stage === true ? unwired : await wire(tx, artifact, { pluginId, outcome, versions });
     const topicsSet = await storeTopics(tx, actor, name, request.topics ?? new Map());
-    const wired = { rulesAdded: rules.added, rulesRemoved: rules.removed };
-    if (outcome !== "unchanged" || rules.added.length > 0 || rules.removed.length > 0) {
-      const detail = { artifactHash, environmentHash: environment.hash, retired: before?.version ?? null, ...wired };
+    const described = await describe(tx, name, pluginId);
+    if (outcome !== "unchanged" || wired.rulesAdded.length > 0 || wired.rulesRemoved.length > 0) {
       await insertAudit(tx, {
         actor,
-        action: outcome === "published" ? "plugin.publish" : "plugin.activate",
-        subject: `${name}@${version}`,
-        detail,
+        action: auditActions[outcome],
+        subject: `${name}@${described.plugin.version}`,
+        detail: { artifactHash, environmentHash: environment.hash, ...wired },
       });
     }
-    const retired = outcome === "unchanged" ? null : (before?.version ?? null);
-    return { outcome, retired, ...wired, topicsSet, warnings, ...(await describe(tx, name, pluginId)) };
+    return { outcome, ...wired, topicsSet, warnings, ...described };
   });
+  if (published.plugin.state !== "ACTIVE") return { ...published, backlog: null };
   const backlog = await backfill(context, { rules: await activeRules(db), plugin: name }, { ...options, insert: request.backfill });
   return { ...published, backlog };
+}
+
+type Outcome = PublishedPlugin["outcome"];
+
+const auditActions = {
+  published: "plugin.publish",
+  staged: "plugin.stage",
+  activated: "plugin.activate",
+  reactivated: "plugin.activate",
+  unchanged: "plugin.activate",
+} as const satisfies Record<Outcome, string>;
+
+function outcomeOf(same: PluginSummary | undefined, stage: boolean): Outcome {
+  if (same === undefined) return stage ? "staged" : "published";
+  if (stage || same.state === "ACTIVE") return "unchanged";
+  return same.state === "STAGED" ? "activated" : "reactivated";
+}
+
+/** What publishing does to a plugin's other versions and to its rules. */
+type Wired = Pick<PublishedPlugin, "retired" | "rulesAdded" | "rulesRemoved">;
+
+const unwired: Wired = { retired: null, rulesAdded: [], rulesRemoved: [] };
+
+/** Makes the artifact the active one, and its patterns rules. */
+async function wire(
+  tx: Queryable,
+  { name, manifest }: Pick<NewArtifact, "name" | "manifest">,
+  { pluginId, outcome, versions }: { readonly pluginId: string; readonly outcome: Outcome; readonly versions: readonly PluginSummary[] },
+): Promise<Wired> {
+  if (outcome !== "unchanged") await activateArtifact(tx, name, pluginId);
+  const { added, removed } = await replaceManifestRules(tx, name, manifest.patterns);
+  const before = versions.find((version) => version.state === "ACTIVE")?.version ?? null;
+  return { retired: outcome === "unchanged" ? null : before, rulesAdded: added, rulesRemoved: removed };
+}
+
+/** Topics are a plugin's, not a version's, so those of a staged version would be the active one's at once. */
+function refuseOthersTopics(versions: readonly PluginSummary[], topics: TopicConfig = new Map()): void {
+  const active = versions.find(({ state }) => state === "ACTIVE");
+  if (active === undefined || topics.size === 0) return;
+  throw new WrongUse(
+    `topics are set for all versions of ${active.name}, and ${active.version} is active and would write to them from now on`,
+    `Stage it without them, and set them when it is activated: casparian topic set ${active.name} OUTPUT URI`,
+  );
 }
 
 /** Postgres keeps up to 1 GB in a value; a plugin beyond this is surely something else. Bytes. */

@@ -14,6 +14,10 @@ export interface PluginSummary {
   /** `user@host`. */
   readonly publisher: string;
   readonly publishedAt: Date;
+  /** When it was last made the active one; null for one that never was. */
+  readonly activatedAt: Date | null;
+  /** Why it is REJECTED; null where it is not. */
+  readonly rejectedReason: string | null;
 }
 
 /** The artifact with its locked environment. Throws TerminalFailure UNKNOWN_PLUGIN. */
@@ -65,7 +69,7 @@ export async function loadEnvironment(db: Queryable, hash: string): Promise<Plug
 export async function listPlugins(db: Queryable, name: string | null): Promise<readonly PluginSummary[]> {
   const { rows } = await db.query<PluginSummary>(
     `select id, name, version, state, artifact_hash as "artifactHash", environment_hash as "environmentHash", manifest, publisher,
-       published_at as "publishedAt"
+       published_at as "publishedAt", activated_at as "activatedAt", rejected_reason as "rejectedReason"
      from cf_plugin_manifest where $1::text is null or name = $1 order by name, cf_plugin_manifest.id desc`,
     [name],
   );
@@ -110,5 +114,12 @@ export async function insertArtifact(db: Queryable, artifact: NewArtifact): Prom
 export async function activateArtifact(tx: Queryable, name: string, pluginId: string): Promise<void> {
   // Two statements in this order, because the record allows one active artifact of a name at any moment.
   await tx.query("update cf_plugin_manifest set state = 'RETIRED' where name = $1 and state = 'ACTIVE' and id <> $2", [name, pluginId]);
-  await tx.query("update cf_plugin_manifest set state = 'ACTIVE' where id = $1 and state <> 'ACTIVE'", [pluginId]);
+  await tx.query("update cf_plugin_manifest set state = 'ACTIVE', activated_at = clock_timestamp() where id = $1 and state <> 'ACTIVE'", [
+    pluginId,
+  ]);
+}
+
+/** Keeps an artifact from ever running again. */
+export async function rejectArtifact(tx: Queryable, pluginId: string, reason: string): Promise<void> {
+  await tx.query("update cf_plugin_manifest set state = 'REJECTED', rejected_reason = $2 where id = $1", [pluginId, reason]);
 }

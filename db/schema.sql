@@ -129,6 +129,22 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.cf_plugin_manifest_move()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if (case old.state
+        when 'STAGED' then new.state in ('ACTIVE', 'REJECTED')
+        when 'ACTIVE' then new.state in ('RETIRED', 'REJECTED')
+        when 'RETIRED' then new.state in ('ACTIVE', 'REJECTED')
+        else false
+      end) is not true
+  then raise exception 'a plugin that is % does not become %', old.state, new.state using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.cf_refuse()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -353,10 +369,15 @@ create table cf_plugin_manifest (
   signature text,
   publisher text not null,
   published_at timestamp with time zone default now() not null,
+  activated_at timestamp with time zone,
+  rejected_reason text,
+  constraint cf_plugin_manifest_activated CHECK (((state <> ALL (ARRAY['ACTIVE'::text, 'RETIRED'::text])) OR (activated_at IS NOT NULL))),
   constraint cf_plugin_manifest_artifact_hash_check CHECK ((artifact_hash ~ '^[0-9a-f]{64}$'::text)),
   constraint cf_plugin_manifest_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
   constraint cf_plugin_manifest_name_version_key UNIQUE (name, version),
   constraint cf_plugin_manifest_pkey PRIMARY KEY (id),
+  constraint cf_plugin_manifest_rejected CHECK (((state = 'REJECTED'::text) = (rejected_reason IS NOT NULL))),
+  constraint cf_plugin_manifest_rejected_reason_check CHECK (((length(rejected_reason) >= 1) AND (length(rejected_reason) <= 2000))),
   constraint cf_plugin_manifest_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'ACTIVE'::text, 'RETIRED'::text, 'REJECTED'::text]))),
   constraint cf_plugin_manifest_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}$'::text))
 );
@@ -742,6 +763,8 @@ CREATE TRIGGER cf_job_attempt_began AFTER INSERT ON public.cf_job_attempt FOR EA
 CREATE TRIGGER cf_job_attempt_ended AFTER UPDATE OF outcome ON public.cf_job_attempt FOR EACH ROW WHEN (((cf_run_event_kind(old.outcome) IS NULL) AND (cf_run_event_kind(new.outcome) IS NOT NULL))) EXECUTE FUNCTION cf_attempt_event();
 
 CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
+
+CREATE TRIGGER cf_plugin_manifest_moves BEFORE UPDATE OF state ON public.cf_plugin_manifest FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION cf_plugin_manifest_move();
 
 CREATE TRIGGER cf_processing_job_ended_unbegun AFTER UPDATE OF state ON public.cf_processing_job FOR EACH ROW WHEN (((old.state = ANY (ARRAY['QUEUED'::text, 'HELD'::text])) AND (new.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text])) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION cf_job_event();
 

@@ -1,5 +1,6 @@
 import type { Topic } from "./topic.ts";
 
+/** STAGED waits to be activated, ACTIVE takes files (one of each name at most), RETIRED did, REJECTED never runs again. */
 export type PluginState = "STAGED" | "ACTIVE" | "RETIRED" | "REJECTED";
 
 /** What a plugin says of itself in `MANIFEST`; read by parsing, never by running. */

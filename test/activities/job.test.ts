@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { offerVersions } from "../../db/backlog.ts";
+import { rejectArtifact } from "../../db/plugin.ts";
+import { transaction } from "../../db/pool.ts";
 import { insertRule } from "../../db/routing-rule.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
@@ -168,6 +170,20 @@ test("cancelling kills the plugin, and ending the job removes what was staged", 
   await act(fixture.activities.endJob, { jobId, state: "CANCELLED", error: { code: "CANCELLED", message: "by an operator" } });
   expect(await job(jobId)).toMatchObject({ state: "CANCELLED", outcomes: ["CANCELLED"] });
   expect((await filesOnDisk()).filter((name) => name.startsWith(`${jobId}-`))).toEqual([]);
+});
+
+test("a job of a version that was rejected since ends with the reason, and its plugin does not run", async () => {
+  const { db } = fixture.database;
+  const pluginId = await fixture.publish("bad", csvPlugin, "*.bad");
+  const { jobId } = await plan("rows.bad", csv(3));
+  await transaction(db, (tx) => rejectArtifact(tx, pluginId, "it drops page two"));
+  await expect(act(fixture.activities.runPlugin, { jobId, quick: true })).rejects.toMatchObject({
+    type: "PLUGIN_REJECTED",
+    nonRetryable: true,
+    message: expect.stringContaining("was rejected: it drops page two"),
+  });
+  expect(await job(jobId)).toMatchObject({ attempt: 1, outcomes: ["FAILED"] });
+  expect(await outputs(jobId)).toEqual([]);
 });
 
 test("a ledger that does not balance is not committed", async () => {

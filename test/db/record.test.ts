@@ -184,8 +184,8 @@ async function insertRecord(tx: Queryable): Promise<{ first: string; second: str
          returning id, sequence),
        environment as (insert into cf_plugin_environment (hash, lockfile, python) values ($2, '', '3.11') returning hash),
        plugin as (
-         insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher)
-         select 'finance', $5, $2, '', '{}', hash, 'RETIRED', 'me' from environment returning id),
+         insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher, activated_at)
+         select 'finance', $5, $2, '', '{}', hash, 'RETIRED', 'me', now() from environment returning id),
        job as (
          insert into cf_processing_job (file_version_id, plugin_id, plugin_name)
          select version.id, plugin.id, 'finance' from version, plugin where sequence = 1 returning id)
