@@ -4,6 +4,7 @@ import { createBatchReader } from "../../arrow/column.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { createWriterLife } from "../writer-life.ts";
 import type { TableName } from "./address.ts";
 import { targetColumns, type TargetColumn } from "./columns.ts";
 import { startLoad, type Load } from "./load.ts";
@@ -33,31 +34,19 @@ export async function createWriter({ request, server, table }: WriterOptions): P
   await server.use(`${shown} can't be looked at`, (session) => planTable(session, table, columns, request.mode));
   let loading: Promise<Loading> | null = null;
   let [rowsWritten, bytesReceived] = [0, request.schema.bytes.length];
-  let state: "open" | "staged" | "ended" = "open";
 
   const load = (): Promise<Loading> => (loading ??= startLoading(server, { request, table, name, columns }));
-  const abort = async (): Promise<void> => {
-    const before = state;
-    state = "ended";
-    if (loading === null || before === "ended") return;
+  const life = createWriterLife(request, async () => {
+    if (loading === null) return;
     await loading.then(({ session }) => session.close()).catch(() => {});
     await discardStaged(server, table, name);
-  };
-  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
-  const orAbort = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
-    if (state !== "open")
-      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
-    try {
-      return await onServer(`${server.place}: ${shown} ${doing}`, work);
-    } catch (error) {
-      await abort().catch(() => {});
-      throw error;
-    }
-  };
+  });
+  const whileOpen = <T>(doing: string, work: () => Promise<T>): Promise<T> =>
+    life.whileOpen(() => onServer(`${server.place}: ${shown} ${doing}`, work));
 
   return {
     write: (message: ArrowMessage) =>
-      orAbort("can't be written", async () => {
+      whileOpen("can't be written", async () => {
         const batch = reader.read(message);
         bytesReceived += message.bytes.length;
         if (batch === null) return;
@@ -65,14 +54,14 @@ export async function createWriter({ request, server, table }: WriterOptions): P
         rowsWritten += batch.rows;
       }),
     stage: () =>
-      orAbort("can't be staged", async () => {
+      whileOpen("can't be staged", async () => {
         const { rows, session } = await load();
         const rowsTaken = await rows.finish();
         const rowsReadBack = await finishStaging(session, name);
         if (rowsTaken !== rowsWritten || rowsReadBack !== rowsWritten) throw miscounted(request, { rowsWritten, rowsTaken, rowsReadBack });
         await session.commit();
         session.close();
-        state = "staged";
+        life.setStaged();
         return {
           ...describe(request, table, reader.schema.fields),
           staged: { name, result: resultOf(request), schema: table.schema, table: table.name },
@@ -81,7 +70,7 @@ export async function createWriter({ request, server, table }: WriterOptions): P
           sizeBytes: bytesReceived,
         };
       }),
-    abort,
+    abort: life.abort,
   };
 }
 

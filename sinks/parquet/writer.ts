@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import type { ArrowMessage } from "../../domain/arrow.ts";
-import { TerminalFailure } from "../../domain/failure.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { createWriterLife } from "../writer-life.ts";
 import { openMessage, readingArrow } from "../../arrow/message.ts";
 import { readSchema, writeSchema } from "../../arrow/schema.ts";
 import { typeName } from "../../arrow/type.ts";
@@ -47,7 +47,6 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
   const pipeline = createPartPipeline({ ...options, deliver: (file) => assembly.add(file) });
   const convertFrom = stored.converts ? plugin.fields : undefined;
   const sendPart = (): Promise<void> => pipeline.send(() => ({ ...gathering.take(), convertFrom, deltaColumns: stored.deltaColumns }));
-  let state: "open" | "staged" | "ended" = "open";
 
   const release = async (): Promise<void> => {
     await pipeline.stop();
@@ -55,42 +54,29 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
     await staging.handle.close().catch(() => {});
     options.onEnd();
   };
-  const abort = async (): Promise<void> => {
-    const before = state;
-    state = "ended";
-    if (before === "open") await release();
-    if (before !== "ended") await removeStaging(folder, staging.name);
-  };
-  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
-  const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (state !== "open")
-      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
-    try {
-      return await work();
-    } catch (error) {
-      await abort().catch(() => {});
-      throw error;
-    }
-  };
+  const life = createWriterLife(request, async (from) => {
+    if (from === "open") await release();
+    await removeStaging(folder, staging.name);
+  });
 
   return {
     write: (message: ArrowMessage) =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         if (message.kind === "schema") return;
         gathering.add(message);
         if (gathering.bytes() >= options.partBytes(plugin.fields.length)) await sendPart();
       }),
     stage: () =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         // Without rows too: the encoder says how the schema looks in Parquet.
         if (gathering.bytes() > 0 || !gathering.wasTaken()) await sendPart();
         await pipeline.drain();
         const summary = await finishFile(staging, footerOf(request, staging, stored, assembly));
-        state = "staged";
+        life.setStaged();
         await release();
         return { ...describe(request, folder, staging, stored), rowsWritten: assembly.rows(), ...summary };
       }),
-    abort,
+    abort: life.abort,
   };
 }
 

@@ -1,9 +1,9 @@
 import type { ArrowMessage } from "../../domain/arrow.ts";
-import { TerminalFailure } from "../../domain/failure.ts";
 import { createBatchReader } from "../../arrow/column.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { createWriterLife } from "../writer-life.ts";
 import { postgresUri, type TableName } from "./address.ts";
 import { targetColumns } from "./columns.ts";
 import { createRowEncoder } from "./encode-rows.ts";
@@ -35,53 +35,38 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
   let staging: Staging | null = null;
   let sending: Promise<void> = Promise.resolve();
   let [rowsWritten, bytesSent] = [0, 0];
-  let state: "open" | "staged" | "ended" = "open";
 
-  const closed = (): TerminalFailure =>
-    new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
   /** One block is on its way while the next is made. */
   const send = async (block: Uint8Array): Promise<void> => {
     await sending;
     // An abort that came meanwhile would not end a transaction that begins now.
-    if (state !== "open") throw closed();
+    life.checkOpen();
     bytesSent += block.length;
     staging ??= startStaging(server, { request, table, name, columns });
     sending = staging.send(block);
     // Its failure is the next call's.
     sending.catch(() => {});
   };
-  const abort = async (): Promise<void> => {
-    const before = state;
-    state = "ended";
-    if (before === "open") onEnd();
-    if (before === "open" && staging !== null) await staging.abort();
-    if (before === "staged") await discardStaged(server, name);
-  };
-  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
-  const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (state !== "open") throw closed();
-    try {
-      return await work();
-    } catch (error) {
-      await abort().catch(() => {});
-      throw error;
-    }
-  };
+  const life = createWriterLife(request, async (from) => {
+    if (from === "open") onEnd();
+    if (from === "open" && staging !== null) await staging.abort();
+    if (from === "staged") await discardStaged(server, name);
+  });
 
   return {
     write: (message: ArrowMessage) =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         const batch = reader.read(message);
         if (batch === null) return;
         for (const block of encoder.encode(batch)) await send(block);
         rowsWritten += batch.rows;
       }),
     stage: () =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         await send(encoder.finish());
         await sending;
         const rowsReadBack = await staging!.stage();
-        state = "staged";
+        life.setStaged();
         onEnd();
         return {
           ...describe(request, reader.schema.fields),
@@ -91,7 +76,7 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
           sizeBytes: bytesSent,
         };
       }),
-    abort,
+    abort: life.abort,
   };
 }
 

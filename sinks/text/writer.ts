@@ -9,6 +9,7 @@ import { onFiles } from "../files/refusal.ts";
 import { appendTo, openStaging, removeStaging, syncFolders, type StagingFile } from "../files/staging.ts";
 import { stagedName, targetName } from "../files/target.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { createWriterLife } from "../writer-life.ts";
 import { checkColumns } from "./columns.ts";
 import { dialects, type DialectName } from "./dialect.ts";
 import { marksOf } from "./marks.ts";
@@ -44,49 +45,35 @@ export async function createWriter({ request, folder, dialect, pool }: WriterOpt
     rowsWritten += rows;
   });
   const sendPart = (): Promise<void> => parts.send(() => ({ dialect, rowEnd, ...gathering.take() }));
-  let state: "open" | "staged" | "ended" = "open";
 
   const release = async (): Promise<void> => {
     await parts.stop();
     gathering.close();
     await staging.handle.close().catch(() => {});
   };
-  const abort = async (): Promise<void> => {
-    const before = state;
-    state = "ended";
-    if (before === "open") await release();
-    if (before !== "ended") await removeStaging(folder, staging.name);
-  };
-  /** A writer that has failed leaves nothing behind, whoever forgets to abort it. */
-  const orAbort = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (state !== "open")
-      throw new TerminalFailure({ code: "SINK_CLOSED", message: `the output ${request.output} takes no more: it was staged or aborted` });
-    try {
-      return await work();
-    } catch (error) {
-      await abort().catch(() => {});
-      throw error;
-    }
-  };
-  await orAbort(() => appendTo(staging, header));
+  const life = createWriterLife(request, async (from) => {
+    if (from === "open") await release();
+    await removeStaging(folder, staging.name);
+  });
+  await life.whileOpen(() => appendTo(staging, header));
 
   return {
     write: (message) =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         if (message.kind === "schema") return;
         gathering.add(message);
         if (gathering.bytes() >= partBytes) await sendPart();
       }),
     stage: () =>
-      orAbort(async () => {
+      life.whileOpen(async () => {
         if (gathering.bytes() > 0) await sendPart();
         await parts.drain();
         const finished = await finishFile(staging, dialect, pool);
-        state = "staged";
+        life.setStaged();
         await release();
         return { ...describe(request, schema, { folder, suffix, name: staging.name, rowEnd, ...finished }), rowsWritten };
       }),
-    abort,
+    abort: life.abort,
   };
 }
 
