@@ -9,8 +9,9 @@ import type { Sinks } from "../sinks/registry.ts";
 import { resultExists } from "./outputs.ts";
 
 /**
- * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it; returns the job's state. The sinks' commits come before the
- * record's, so a crash between the two leaves a result that the next call finds in place and records: sinks' commits may be repeated.
+ * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it; returns the job's state. The sinks'
+ * commits come before the record's, so a crash between the two leaves a result that the next call finds in place and records: sinks'
+ * commits may be repeated.
  *
  * Throws TerminalFailure LEDGER_UNBALANCED and RESULT_EXISTS, and TransientFailure RESULT_PENDING.
  */
@@ -30,9 +31,9 @@ export async function commitOutputs(
     const sink = sinks.forUri(entry.uri);
     await (outdatedBy === null ? sink.commit(entry, replaces) : sink.discard(entry));
   }
-  const state = await recordCommitted(tx, job.id, job.attempt);
+  const { state, columns } = await recordCommitted(tx, job.id, job.attempt);
   await recordReplaced(tx, job.id, standings);
-  await recordContracts(tx, job.id, job.attempt);
+  await recordContracts(tx, job.id, columns);
   return state;
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnChange, Contract, ContractColumn, ContractState, ContractVersion } from "../domain/contract.ts";
+import type { OutputColumns } from "./job-output.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
 /** A version of a contract with its history. */
@@ -30,7 +31,9 @@ export async function listContracts(
 
 /** The contract in force for each output of a plugin. */
 export async function contractsOf(db: Queryable, plugin: string): Promise<ReadonlyMap<string, ContractVersion>> {
-  const rows = await listContracts(db, { plugin, states: ["APPROVED"] });
+  const { rows } = await db.query<ContractRow>(
+    prepared(`select ${columnList} from cf_contract where plugin_name = $1 and state = 'APPROVED'`, [plugin]),
+  );
   return new Map(rows.map((row) => [row.output, row]));
 }
 
@@ -115,39 +118,20 @@ export async function lastColumns(
 }
 
 /**
- * What the results of an attempt that are being committed mean for contracts: the first rows of an output propose one, and rows that were
+ * What the results of a job that are being committed mean for contracts: the first rows of an output propose one, and rows that were
  * taken by widening make the next version, unless somebody has changed the contract meanwhile.
  */
-export async function recordContracts(tx: Queryable, jobId: string, attempt: number): Promise<void> {
-  const { rows } = await tx.query<OutputColumns>(
-    prepared(
-      `select j.plugin_name as plugin, o.output_name as output, o.contract_id as "contractId", o.given_columns as "givenColumns",
-       o.next_columns as "nextColumns"
-     from cf_job_output o join cf_processing_job j on j.id = o.job_id
-     where o.job_id = $1 and o.attempt = $2 and o.given_columns is not null and (o.next_columns is not null or not exists (
-       select from cf_contract c where c.plugin_name = j.plugin_name and c.output_name = o.output_name))
-     order by output`,
-      [jobId, attempt],
-    ),
-  );
-  for (const row of rows) {
-    await lockContract(tx, row.plugin, row.output);
-    const versions = await listContracts(tx, row);
-    const current = versions.find(({ id }) => id === row.contractId);
-    if (row.nextColumns !== null && current?.state === "APPROVED") {
-      const id = await insertContract(tx, { ...current, columns: row.nextColumns, jobId, author: "casparian" });
+export async function recordContracts(tx: Queryable, jobId: string, outputs: readonly OutputColumns[]): Promise<void> {
+  for (const { plugin, output, contractId, givenColumns, nextColumns } of outputs) {
+    await lockContract(tx, plugin, output);
+    const versions = await listContracts(tx, { plugin, output });
+    const current = versions.find(({ id }) => id === contractId);
+    if (nextColumns !== null && current?.state === "APPROVED") {
+      const id = await insertContract(tx, { ...current, columns: nextColumns, jobId, author: "casparian" });
       await approveContract(tx, id);
     } else if (versions.length === 0) {
       const first = { policy: "evolve", rowsMax: null, shareMax: null, jobId, author: "casparian" } as const;
-      await insertContract(tx, { ...first, plugin: row.plugin, output: row.output, columns: row.givenColumns });
+      await insertContract(tx, { ...first, plugin, output, columns: givenColumns });
     }
   }
-}
-
-interface OutputColumns {
-  readonly plugin: string;
-  readonly output: string;
-  readonly contractId: string | null;
-  readonly givenColumns: readonly ContractColumn[];
-  readonly nextColumns: readonly ContractColumn[] | null;
 }

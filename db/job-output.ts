@@ -104,29 +104,50 @@ export async function strandedOutputs(
   return stranded.flat();
 }
 
+/** What a committed result means for its output's contract: nothing where its columns make no version of one. */
+export interface OutputColumns {
+  readonly plugin: string;
+  readonly output: string;
+  /** The contract that was in force; null for none. */
+  readonly contractId: string | null;
+  readonly givenColumns: readonly ContractColumn[];
+  readonly nextColumns: readonly ContractColumn[] | null;
+}
+
 /**
  * Marks everything that the attempt staged as visible, and what it set aside as quarantined, and attempt and job as ended; returns the
- * job's state. The record refuses a ledger that does not balance and a second result.
+ * job's state, and the columns of results that widen a contract or whose output has none, by output. The record refuses a ledger that does
+ * not balance and a second result.
  */
-export async function recordCommitted(db: Queryable, jobId: string, attempt: number): Promise<"COMPLETED" | "PARTIAL"> {
-  const { rows } = await db.query<{ state: "COMPLETED" | "PARTIAL" }>(
+export async function recordCommitted(
+  db: Queryable,
+  jobId: string,
+  attempt: number,
+): Promise<{ readonly state: "COMPLETED" | "PARTIAL"; readonly columns: readonly OutputColumns[] }> {
+  const { rows } = await db.query<{ state: "COMPLETED" | "PARTIAL"; columns: readonly OutputColumns[] }>(
     prepared(
       `with output as (
          update cf_job_output set state = 'COMMITTED', committed_at = now() where job_id = $1 and attempt = $2 and state = 'STAGED'
-         returning rows_quarantined
+         returning output_name, rows_quarantined, contract_id, given_columns, next_columns
        ), attempt as (
          update cf_job_attempt set outcome = 'COMMITTED', finished_at = now() where job_id = $1 and attempt = $2
        ), quarantine as (
          update cf_quarantine set state = 'QUARANTINED', quarantined_at = now() where job_id = $1 and attempt = $2
        )
-       update cf_processing_job
+       update cf_processing_job j
        set state = case when exists (select from output where rows_quarantined > 0) then 'PARTIAL' else 'COMPLETED' end,
          finished_at = now(), error_code = null, error_message = null, error_hint = null
-       where id = $1 returning state`,
+       where id = $1
+       returning state, (
+         select coalesce(jsonb_agg(jsonb_build_object('plugin', j.plugin_name, 'output', o.output_name, 'contractId', o.contract_id::text,
+           'givenColumns', o.given_columns, 'nextColumns', o.next_columns) order by o.output_name), '[]')
+         from output o
+         where o.given_columns is not null and (o.next_columns is not null or not exists (
+           select from cf_contract c where c.plugin_name = j.plugin_name and c.output_name = o.output_name))) as columns`,
       [jobId, attempt],
     ),
   );
-  return rows[0]!.state;
+  return rows[0]!;
 }
 
 /** Marks everything that the attempt staged as removed; rows that it set aside go with it. */
