@@ -1,15 +1,18 @@
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RunFacts, RunOutput } from "../../db/run-event.ts";
-import { parseSinkUri } from "../../sinks/uri.ts";
+import { mssqlAddress } from "../../sinks/mssql/address.ts";
+import { postgresAddress, tableFor } from "../../sinks/postgres/address.ts";
+import { folderOf } from "../../sinks/s3/address.ts";
+import { requireSink } from "../../sinks/uri.ts";
 
 /** A dataset as OpenLineage names it (https://openlineage.io/docs/spec/naming), and where it is. */
 export interface DatasetName {
   readonly namespace: string;
   readonly name: string;
   readonly kind: "FILE" | "TABLE";
-  /** What holds it, for people, and its address without secrets; null where that is not a URI. */
-  readonly source: { readonly name: string; readonly uri: string | null };
+  /** What holds it, for people, and its address without secrets. */
+  readonly source: { readonly name: string; readonly uri: string };
 }
 
 /** The file that a job read. A member of an archive has the archive's path in its own: `/in/drop.zip!/a.csv`. */
@@ -19,14 +22,23 @@ export function inputDataset({ source, root, path }: Pick<RunFacts, "source" | "
 
 /**
  * The table or folder that an output went to: the same for all files, so that what reads it is linked to what fills it. Where the record
- * knows a server by the name of a connection only, that name stands for it.
+ * knows a server by the name of a connection only, that name stands for it. The sink has read the URI of what it committed, so that it can be read.
  */
-export function outputDataset(output: Pick<RunOutput, "uri" | "target" | "output">): DatasetName {
-  const { scheme, rest } = parseSinkUri(output.uri);
-  if (scheme === "parquet" || scheme === "csv" || scheme === "jsonl") return folder(rest, output.target);
-  if (scheme === "s3") return bucket(rest);
-  if (scheme === "postgres" || scheme === "postgresql") return postgresTable(rest, output.output);
-  return elsewhere(scheme, rest);
+export function outputDataset({ uri, target, output }: Pick<RunOutput, "uri" | "target" | "output">): DatasetName {
+  const { scheme, rest } = requireSink(uri);
+  switch (scheme) {
+    case "parquet":
+    case "csv":
+    case "jsonl":
+      return folder(rest, target);
+    case "s3":
+      return bucket(uri);
+    case "postgres":
+    case "postgresql":
+      return postgresTable(uri, output);
+    case "mssql":
+      return mssqlTable(uri);
+  }
 }
 
 /** Relative folders are below the home of whoever ran the job, which the target tells. */
@@ -38,38 +50,33 @@ function folder(rest: string, target: string): DatasetName {
   return { namespace: "file", name, kind: "FILE", source: { name: "file", uri: pathToFileURL(name).href } };
 }
 
-function bucket(rest: string): DatasetName {
-  const [name = "", ...key] = rest.split("/");
+function bucket(uri: string): DatasetName {
+  const { bucket: name, prefix } = folderOf(uri);
   const namespace = `s3://${name}`;
-  return { namespace, name: key.filter(Boolean).join("/") || "/", kind: "FILE", source: { name, uri: namespace } };
+  return { namespace, name: prefix || "/", kind: "FILE", source: { name, uri: namespace } };
 }
 
-function postgresTable(rest: string, output: string): DatasetName {
-  const [address = "", query] = rest.split("?", 2);
-  const server = hostOf(address);
-  const path = address.slice(address.indexOf("/") + 1 || address.length);
-  const isConnection = query === undefined && /^[A-Za-z][\w-]*$/.test(server);
-  const table = qualified((isConnection ? path : new URLSearchParams(query).get("table")) || output);
-  const host = isConnection || /:\d+$/.test(server) ? server : `${server || "localhost"}:5432`;
-  const namespace = `postgres://${host}`;
-  return { namespace, name: isConnection ? table : `${path}.${table}`, kind: "TABLE", source: { name: host, uri: namespace } };
+function postgresTable(uri: string, output: string): DatasetName {
+  const { server, table } = postgresAddress(uri);
+  const name = qualified(tableFor(table, output));
+  if ("connection" in server) return tableAt("postgres", server.connection, name);
+  const { hostname, port, pathname, searchParams } = new URL(server.url);
+  // The driver takes a parameter before the address, and its port only where the address has none; a path is that of a socket.
+  const given = searchParams.get("host") || hostname;
+  const host = given === "" || given.startsWith("/") ? "localhost" : given;
+  return tableAt("postgres", `${host}:${port || searchParams.get("port") || "5432"}`, `${decodeURIComponent(pathname.slice(1))}.${name}`);
 }
 
-function qualified(table: string): string {
-  return table.includes(".") ? table : `public.${table}`;
+function mssqlTable(uri: string): DatasetName {
+  const { connection, table } = mssqlAddress(uri);
+  return tableAt("mssql", connection, qualified(table));
 }
 
-function elsewhere(scheme: string, rest: string): DatasetName {
-  const [address = ""] = rest.split("?", 1);
-  const slash = address.indexOf("/");
-  const host = slash < 0 ? "" : hostOf(address);
-  const namespace = host === "" ? scheme : `${scheme}://${host}`;
-  const name = address.slice(slash + 1).replace(/^.*@/, "") || scheme;
-  return { namespace, name, kind: "TABLE", source: { name: host || scheme, uri: URL.canParse(namespace) ? namespace : null } };
+function tableAt(scheme: string, host: string, name: string): DatasetName {
+  const namespace = `${scheme}://${host}`;
+  return { namespace, name, kind: "TABLE", source: { name: host, uri: namespace } };
 }
 
-/** Without user and password. */
-function hostOf(address: string): string {
-  const [authority = ""] = address.split("/", 1);
-  return authority.slice(authority.lastIndexOf("@") + 1);
+function qualified({ schema, name }: { readonly schema: string; readonly name: string }): string {
+  return `${schema}.${name}`;
 }

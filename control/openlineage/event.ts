@@ -110,6 +110,5 @@ function describeOutput(output: RunOutput, runId: string): Readonly<Record<strin
 }
 
 function placeFacets({ source, kind }: DatasetName): Readonly<Record<string, unknown>> {
-  const { name, uri } = source;
-  return { ...facet("dataSource", uri === null ? { name } : { name, uri }), ...facet("datasetType", { datasetType: kind }) };
+  return { ...facet("dataSource", source), ...facet("datasetType", { datasetType: kind }) };
 }

@@ -8,20 +8,36 @@ test.each([
   ["parquet:///data/trades", "/data/trades/a.v1.parquet", "file", "/data/trades"],
   ["parquet://../shared", "/home/shared/a.v1.parquet", "file", "/home/shared"],
   ["csv://output/trades", "/home/ann/output/trades/a.v1.csv", "file", "/home/ann/output/trades"],
+  ["jsonl://output/trades", "/home/ann/output/trades/a.v1.jsonl", "file", "/home/ann/output/trades"],
+  ["s3://bucket/a/b/", "s3://bucket/a/b/c.parquet", "s3://bucket", "a/b"],
   ["s3://bucket/a/b", "s3://bucket/a/b/c.parquet", "s3://bucket", "a/b"],
   ["s3://bucket", "s3://bucket/c.parquet", "s3://bucket", "/"],
   ["postgres://ann@db.example/sales?table=eu.trades", "", "postgres://db.example:5432", "sales.eu.trades"],
   ["postgres://db.example:6000/sales", "", "postgres://db.example:6000", "sales.public.out"],
   ["postgres://warehouse/eu.trades", "", "postgres://warehouse", "eu.trades"],
   ["postgres://warehouse", "", "postgres://warehouse", "public.out"],
-  ["mssql://trades", "", "mssql", "trades"],
-  ["mssql://erp/dbo.trades", "", "mssql://erp", "dbo.trades"],
-  ["mssql://sa:secret@sql.example:1433/erp.dbo.trades?encrypt=true", "", "mssql://sql.example:1433", "erp.dbo.trades"],
+  ["postgres://warehouse/trades", "", "postgres://warehouse", "public.trades"],
+  ["postgres://warehouse/e%2Eu.big%20trades", "", "postgres://warehouse", "e.u.big trades"],
+  ["postgresql://db.example/my%20sales?sslmode=require", "", "postgres://db.example:5432", "my sales.public.out"],
+  ["postgres:///sales?table=trades", "", "postgres://localhost:5432", "sales.public.trades"],
+  ["postgres:///sales?host=db.example&port=6000&table=trades", "", "postgres://db.example:6000", "sales.public.trades"],
+  ["postgres:///sales?host=/var/run/postgresql", "", "postgres://localhost:5432", "sales.public.out"],
+  ["postgres://[::1]:6000/sales", "", "postgres://[::1]:6000", "sales.public.out"],
+  ["mssql://trades", "", "mssql://mssql", "dbo.trades"],
+  ["mssql://dbo.trades", "", "mssql://mssql", "dbo.trades"],
+  ["mssql://books.big%20trades?connection=erp", "", "mssql://erp", "books.big trades"],
 ])("%s is a dataset by the names of the specification", (uri, target, namespace, name) => {
-  const dataset = outputDataset({ uri, target, output: "out" });
-  expect(dataset).toMatchObject({ namespace, name });
-  expect(JSON.stringify(dataset)).not.toContain("secret");
+  expect(outputDataset({ uri, target, output: "out" })).toMatchObject({ namespace, name });
 });
+
+test.each(["mssql://sa:secret@sql.example:1433/erp.dbo.trades", "postgres://ann:secret@db.example/sales"])(
+  "an address with a password, which no sink takes, names no dataset and is not told: %#",
+  (uri) => {
+    const naming = (): unknown => outputDataset({ uri, target: "", output: "out" });
+    expect(naming).toThrow(/sql\.example|db\.example/);
+    expect(naming).not.toThrow(/secret/);
+  },
+);
 
 test("a file is named by its path", () => {
   expect(inputDataset({ source: "in", root: "/data/in box", path: "a/b.csv" })).toEqual({
