@@ -28,6 +28,8 @@ export interface JobDependencies {
   /** Who runs jobs here, for the record: `host:pid`. */
   readonly worker: string;
   readonly environmentRoot: string;
+  /** Beyond which the least recently used environments are removed; undefined keeps them all. */
+  readonly environmentBytesMax?: number | undefined;
   readonly scratchRoot: string;
   /** Plugins at once. */
   readonly concurrency: number;
@@ -136,7 +138,14 @@ export function createJobActivities(deps: JobDependencies) {
     const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter };
     const built = await hasEnvironment(place);
     if (built !== null) return built;
-    const { python } = await ensureEnvironment({ ...place, uv: deps.uv, signal, log, onProgress });
+    const { python } = await ensureEnvironment({
+      ...place,
+      uv: deps.uv,
+      signal,
+      log,
+      onProgress,
+      bytesMax: deps.environmentBytesMax,
+    });
     return python;
   }
 }

@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 import type { Log } from "../domain/log.ts";
 import type { PluginEnvironment } from "../domain/plugin.ts";
 import { takeBuildLock } from "./build-lock.ts";
+import { pruneLocked, sizeOf } from "./environment-store.ts";
+import { marker } from "./environment-use.ts";
 import { minorVersion, requireFit } from "./python-version.ts";
 import { readScriptBlock, type ScriptBlock, writeScriptBlock } from "./script-block.ts";
 import { runUv } from "./uv.ts";
@@ -31,9 +33,10 @@ export interface EnvironmentBuild extends EnvironmentPlace {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly onProgress: (step: string) => void;
+  /** Beyond which the least recently used ones that nobody uses are removed after a build; undefined keeps them all. */
+  readonly bytesMax?: number | undefined;
 }
 
-const marker = "casparian-environment.json";
 /** Of a plugin that declares none; the newest pandas that each Python has. */
 const standardPython = ">=3.10";
 
@@ -60,7 +63,10 @@ export async function ensureEnvironment(build: EnvironmentBuild): Promise<{ read
   const lock = await takeBuildLock(join(build.root, "build.lock"), build.signal);
   try {
     const built = await hasEnvironment(build);
-    return { python: built ?? (await buildEnvironment(build, await folderOf(build))) };
+    if (built !== null) return { python: built };
+    const python = await buildEnvironment(build, await folderOf(build));
+    await makeRoom(build);
+    return { python };
   } finally {
     lock.release();
   }
@@ -117,6 +123,13 @@ export function environmentOf(lockfile: string, python: string): PluginEnvironme
   return { hash: createHash("sha256").update(`${lockfile}\n${python}`).digest("hex"), lockfile, python };
 }
 
+/** The new one was made just now, so it stays. */
+async function makeRoom({ root, bytesMax, signal, log }: EnvironmentBuild): Promise<void> {
+  if (bytesMax === undefined) return;
+  for (const { hash, folder, bytes } of await pruneLocked({ root, may: () => true, bytesMax, signal }))
+    log.info("removed the least recently used Python environment", { hash, path: folder, bytes });
+}
+
 /** The base interpreter is part of it: an environment links to it, and its packages are those for its version. */
 async function folderOf({ environment, root, interpreter }: EnvironmentPlace): Promise<string> {
   await requireFit(interpreter, environment.python);
@@ -155,7 +168,8 @@ async function buildEnvironment(build: EnvironmentBuild, folder: string): Promis
     const flags = ["--require-hashes", "--only-binary", ":all:"];
     await runUv({ ...call, args: ["pip", "sync", "--quiet", "--python", python, ...flags, "requirements.txt"] });
     await compile(python, folder, signal);
-    await writeFile(join(folder, marker), JSON.stringify({ hash: environment.hash, python: environment.python, builtAt: new Date() }));
+    const told = { hash: environment.hash, python: environment.python, builtAt: new Date(), bytes: await sizeOf(folder) };
+    await writeFile(join(folder, marker), JSON.stringify(told));
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;

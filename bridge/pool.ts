@@ -3,6 +3,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import type { Log } from "../domain/log.ts";
+import { useEnvironment } from "./environment-use.ts";
 import { type PluginReport, type PluginRun, runJob } from "./job.ts";
 import { type Parent, startParent } from "./parent.ts";
 import type { PluginHandlers } from "./received.ts";
@@ -65,15 +66,15 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
     }
     if (present !== undefined) retire(present);
     const inputRoots = [...(present?.inputRoots.filter((root) => !isBelow(root, inputRoot)) ?? []), inputRoot];
+    const use = useEnvironment(request.python);
     const started = startParent({ plugin: request.plugin, python: request.python, inputRoots, scratchRoot, socketDir, log: options.log });
     const held: Held = { key, inputRoots, started, jobs: 1, retired: false, usedAt: Date.now() };
     parents.set(key, held);
-    void started
-      .then((parent) => parent.ended)
-      .then(
-        () => forget(held),
-        () => forget(held),
-      );
+    const ended = (): void => {
+      use.release();
+      forget(held);
+    };
+    void started.then((parent) => parent.ended).then(ended, ended);
     return held;
   }
 

@@ -24,7 +24,7 @@ const shape = z.strictObject({
     .default({}),
   limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
   python: z
-    .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }) })
+    .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }), environments_mb_max: count })
     .partial()
     .default({}),
   openlineage: z

@@ -33,6 +33,8 @@ export interface Settings {
     readonly interpreter?: string | undefined;
     /** Whether uv may fetch a Python that this machine lacks. */
     readonly allowDownloads: boolean;
+    /** Beyond which the least recently used environments are removed. */
+    readonly environmentsMbMax: number;
   };
   readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
@@ -83,6 +85,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     python: {
       interpreter: interpreterPath(env["CASPARIAN_PYTHON"] ?? file.python.interpreter, home),
       allowDownloads: file.python.allow_downloads ?? true,
+      environmentsMbMax: file.python.environments_mb_max ?? 20_000,
     },
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",

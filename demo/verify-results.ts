@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { execa } from "execa";
+import { environmentRoot } from "../bridge/environment-store.ts";
 import { hasEnvironment } from "../bridge/environments.ts";
 import type { Settings } from "../config/settings.ts";
 import type { ControlContext } from "../control/context.ts";
@@ -128,6 +129,6 @@ async function versionsOf({ db }: ControlContext, path: string): Promise<readonl
 async function environmentPython({ db }: ControlContext, jobs: readonly JobRow[], settings: Settings): Promise<string> {
   const environment = await loadEnvironment(db, jobs[0]!.environmentHash);
   const { path } = await findPython(settings.python.interpreter);
-  const python = await hasEnvironment({ environment, root: join(settings.stateDir, "environments"), interpreter: path });
+  const python = await hasEnvironment({ environment, root: environmentRoot(settings.stateDir), interpreter: path });
   return python!;
 }

@@ -9,6 +9,7 @@ import { createPlanActivities } from "../activities/plan.ts";
 import { createRequestScanActivities } from "../activities/request-scan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createVersionOf } from "../activities/version-of.ts";
+import { environmentRoot } from "../bridge/environment-store.ts";
 import { createPluginPool } from "../bridge/pool.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
@@ -78,13 +79,13 @@ async function createWorker(
 
 async function createActivities({ settings, services, client, sinks, store, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
-  const environmentRoot = join(settings.stateDir, "environments");
+  const root = environmentRoot(settings.stateDir);
   const pace = createPace();
   const versionOf = createVersionOf(db);
   const pool = createPluginPool({ maxParents: settings.worker.concurrency + 2, log });
   stack.defer(() => pool.close());
   return {
-    ...createPlanActivities({ db, environmentRoot, interpreter: tools.python, pace, versionOf }),
+    ...createPlanActivities({ db, environmentRoot: root, interpreter: tools.python, pace, versionOf }),
     ...createJobActivities({
       db,
       log,
@@ -94,7 +95,8 @@ async function createActivities({ settings, services, client, sinks, store, disp
       concurrency: settings.worker.concurrency,
       pace,
       versionOf,
-      environmentRoot,
+      environmentRoot: root,
+      environmentBytesMax: settings.python.environmentsMbMax * 1e6,
       scratchRoot: await ownFolder(join(settings.stateDir, "scratch")),
       snapshots: { store, views: await ownFolder(viewsFolder(store)) },
       uv: tools.uv,

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, expect, test, vi } from "vitest";
@@ -30,7 +30,11 @@ function placeFor(environment: PluginEnvironment) {
   return { environment, root, interpreter: testTools().python };
 }
 
-function build(place: ReturnType<typeof placeFor>, steps: string[] = [], signal = new AbortController().signal) {
+function build(
+  place: ReturnType<typeof placeFor> & { readonly bytesMax?: number },
+  steps: string[] = [],
+  signal = new AbortController().signal,
+) {
   return ensureEnvironment({ ...place, uv: testTools().uv, signal, log: quietLog, onProgress: (step) => steps.push(step) });
 }
 
@@ -47,6 +51,16 @@ test("an environment is built once, also when several ask at once", async () => 
   expect(await hasEnvironment(place)).toBe(one.python);
   expect(await build(place, steps)).toEqual(one);
   expect(steps).toHaveLength(1);
+});
+
+test("a build makes room: the least recently used go, and the new one stays", async () => {
+  const place = placeFor(smallEnvironment());
+  const old = join(place.root, "old-py3.11-linux-x64-00000000");
+  mkdirSync(old);
+  writeFileSync(join(old, "casparian-environment.json"), JSON.stringify({ hash: "old", builtAt: new Date(0), bytes: 1_000 }));
+  const { python } = await build({ ...place, bytesMax: 500 });
+  expect(existsSync(old)).toBe(false);
+  expect(await hasEnvironment(place)).toBe(python);
 });
 
 test("one that a crash has left half made is built anew", async () => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
+import { isUsed } from "../../bridge/environment-use.ts";
 import { createPluginPool } from "../../bridge/pool.ts";
 import { sandboxCapabilities } from "../../bridge/sandbox.ts";
 import { quietLog } from "../support/quiet-log.ts";
@@ -144,6 +145,11 @@ test("idle parents above the most are ended", async () => {
     await pool.close();
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("the environment of a warm parent is kept from removal", async () => {
+  await runner.run({ plugin: "no_sdk" });
+  expect(isUsed(join(testTools().environmentPython, "..", ".."))).toBe(true);
 });
 
 test("inputs in another folder are read as well, by a parent that may read both", async () => {

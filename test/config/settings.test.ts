@@ -34,7 +34,7 @@ test("a home without a file has all defaults, frozen", async () => {
     worker: { concurrency: availableParallelism(), groups: [] },
     connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
-    python: { allowDownloads: true },
+    python: { allowDownloads: true, environmentsMbMax: 20_000 },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });
@@ -58,6 +58,7 @@ test("every key of the file counts", async () => {
     log_bytes = 1000
     [python]
     interpreter = "tools/python3"
+    environments_mb_max = 500
     allow_downloads = false
     [log]
     level = "warn"`);
@@ -66,7 +67,7 @@ test("every key of the file counts", async () => {
     temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
     worker: { concurrency: 7, groups: ["nas", "lab"] },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
-    python: { interpreter: join(home, "tools/python3"), allowDownloads: false },
+    python: { interpreter: join(home, "tools/python3"), allowDownloads: false, environmentsMbMax: 500 },
     logLevel: "warn",
   });
 });
