@@ -1,4 +1,4 @@
-import { timeUnits, type ArrowField, type ArrowType } from "../arrow/type.ts";
+import { timeUnits, typeName, type ArrowField, type ArrowType } from "../arrow/type.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { lineageColumns } from "../domain/lineage.ts";
 
@@ -23,6 +23,11 @@ export function checkNames(fields: readonly ArrowField[], what: string): void {
       message: `the output has no columns, and ${what} can't be without`,
       hint: "Let the plugin yield a table with at least one column",
     });
+  checkDistinct(fields);
+}
+
+/** Throws TerminalFailure SINK_COLUMNS for names of lineage columns and for one that two columns have. */
+export function checkDistinct(fields: readonly ArrowField[]): void {
   const seen = new Set<string>();
   for (const { name } of fields) {
     // Without regard to case, because many readers have none for column names.
@@ -41,4 +46,14 @@ export function checkNames(fields: readonly ArrowField[], what: string): void {
       });
     seen.add(name);
   }
+}
+
+/** A column, or a part of one, whose type `keeper` lacks. */
+export function typeRefused(field: ArrowField, path: string, keeper: string, reason: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "SINK_TYPE",
+    message: `column "${path}" is of type ${typeName(field)}, which ${keeper} can't keep: ${reason}`,
+    hint: "Cast the column to another type in the plugin",
+    data: { column: path, type: typeName(field) },
+  });
 }

@@ -1,11 +1,14 @@
 import { TerminalFailure } from "../domain/failure.ts";
 import { noConnections, type Connections } from "../domain/connection.ts";
-import { postgresAddress, tableFor, type TableName } from "./postgres/address.ts";
+import { postgresAddress, tableFor } from "./postgres/address.ts";
 import { commitStaged, isCommittedThere } from "./postgres/commit.ts";
 import { createServers, type Server } from "./postgres/server.ts";
-import { discardStaged, stagedOf, sweepStaged } from "./postgres/staging.ts";
+import { discardStaged, listStaged } from "./postgres/staging.ts";
 import { createWriter } from "./postgres/writer.ts";
 import type { OpenRequest, Sink } from "./sink.ts";
+import { commitOf } from "./tables/commit.ts";
+import { stagedOf, sweepStaged } from "./tables/staged.ts";
+import type { TableName } from "./tables/table-name.ts";
 
 /**
  * Writes results into a table of a Postgres database. Rows are staged by binary `COPY` in a table of the schema `_casparian`, and become
@@ -31,18 +34,16 @@ export function createPostgresSink({ connections = noConnections }: { readonly c
       }
     },
     async commit(staged, replaced = []) {
-      await commitStaged(serverOf(staged.uri), {
-        ...stagedOf(staged),
-        mode: staged.mode,
-        replaced: replaced.map((other) => stagedOf(other).result),
-      });
+      await commitStaged(serverOf(staged.uri), commitOf(staged, replaced));
     },
     isCommitted: (staged) => isCommittedThere(serverOf(staged.uri), stagedOf(staged)),
     discard: (staged) => discardStaged(serverOf(staged.uri), stagedOf(staged).name),
     async sweep(uri, isAlive) {
       const { table } = postgresAddress(uri);
       // Topics name their table when they are set (`postgresUri`).
-      return table === null ? [] : sweepStaged(serverOf(uri), table, isAlive);
+      if (table === null) return [];
+      const server = serverOf(uri);
+      return sweepStaged(await listStaged(server, table), isAlive, (name) => discardStaged(server, name));
     },
     close: () => servers.close(),
   };

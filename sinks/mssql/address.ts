@@ -1,6 +1,7 @@
 import { isConnectionName } from "../../domain/connection.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { parseSinkUri } from "../uri.ts";
 
 /** Where an `mssql://` URI leads. */
@@ -8,11 +9,6 @@ export interface MssqlAddress {
   /** The name of a connection of the configuration. */
   readonly connection: string;
   readonly table: TableName;
-}
-
-export interface TableName {
-  readonly schema: string;
-  readonly name: string;
 }
 
 /** UTF-16 units. Source: SQL Server, "Database identifiers". */

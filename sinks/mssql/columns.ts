@@ -1,6 +1,6 @@
-import { lineageColumns } from "../../domain/lineage.ts";
-import { TerminalFailure } from "../../domain/failure.ts";
 import type { ArrowField } from "../../arrow/type.ts";
+import { checkDistinct } from "../columns.ts";
+import { checkTableColumns, columnsRefused } from "../tables/columns.ts";
 import { nameUnitsMax } from "./address.ts";
 import { sqlTypeOf, type SqlType } from "./sql-type.ts";
 
@@ -23,7 +23,8 @@ export const lineageTypes = ["varchar(64)", "bigint", "bigint", "datetimeoffset(
  * the column.
  */
 export function targetColumns(fields: readonly ArrowField[]): readonly TargetColumn[] {
-  checkNames(fields);
+  checkTableColumns(fields, { server: "SQL Server", columnsMax, refusal });
+  checkDistinct(fields);
   return fields.map((field) => ({ name: field.name, type: sqlTypeOf(field), isNull: field.type.kind === "null" }));
 }
 
@@ -33,36 +34,14 @@ export function refuseSameNames(columns: readonly Pick<TargetColumn, "name">[]):
   for (const { name } of columns) {
     const earlier = seen.get(name.toLowerCase());
     if (earlier !== undefined)
-      throw refused(`the columns "${earlier}" and "${name}" have one name by the collation of the database, which takes no notice of case`);
+      throw columnsRefused(
+        `the columns "${earlier}" and "${name}" have one name by the collation of the database, which takes no notice of case`,
+      );
     seen.set(name.toLowerCase(), name);
   }
 }
 
-function checkNames(fields: readonly ArrowField[]): void {
-  const first = fields[columnsMax - lineageColumns.length];
-  if (first !== undefined)
-    throw refused(
-      `the output has ${fields.length} columns and SQL Server ${columnsMax} at most, ${lineageColumns.length} of them for lineage: ` +
-        `from "${first.name}" on there is no room`,
-      "Yield the columns in several outputs, or those that belong together as a list or a struct",
-    );
-  const seen = new Set<string>();
-  for (const [index, { name }] of fields.entries()) {
-    const taken = lineageColumns.find((reserved) => reserved === name.toLowerCase());
-    if (taken !== undefined)
-      throw refused(
-        `the plugin's column "${name}" has the name of a lineage column`,
-        `Rename or drop it in the plugin: ${taken} is added to every row`,
-      );
-    if (name === "") throw refused(`column ${index + 1} has an empty name`);
-    if (name.includes("\0")) throw refused(`the name of column ${index + 1}, "${name.replaceAll("\0", "\\0")}", has a zero byte in it`);
-    if (name.length > nameUnitsMax)
-      throw refused(`the name of the column "${name}" has ${name.length} characters, and SQL Server keeps ${nameUnitsMax}`);
-    if (seen.has(name)) throw refused(`two columns of the output are named "${name}"`);
-    seen.add(name);
-  }
-}
-
-function refused(message: string, hint = "Rename it in the plugin"): TerminalFailure {
-  return new TerminalFailure({ code: "SINK_COLUMNS", message, hint });
+function refusal(name: string): string | null {
+  if (name.length <= nameUnitsMax) return null;
+  return `the name of the column "${name}" has ${name.length} characters, and SQL Server keeps ${nameUnitsMax}`;
 }

@@ -1,22 +1,13 @@
-import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
-import type { SinkMode } from "../../domain/topic.ts";
-import type { TableName } from "./address.ts";
+import { checkInserted, inseparable, lost, type Commit } from "../tables/commit.ts";
+import { stagedLineage } from "../tables/staged.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";
 import type { Server } from "./server.ts";
 import type { Session } from "./session.ts";
 import { findStaged, integer, removeStaged, stagingTable, type StagedRow } from "./staging.ts";
 import { ensureTable, lockTable } from "./table.ts";
-
-export interface Commit {
-  readonly table: TableName;
-  readonly mode: SinkMode;
-  readonly name: string;
-  readonly result: string;
-  /** Results of the same table whose place it takes. */
-  readonly replaced: readonly string[];
-}
 
 /**
  * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staging
@@ -34,12 +25,12 @@ export async function commitStaged(server: Server, commit: Commit): Promise<void
   // Beside the commit's own transaction, which is to hold its locks for a moment only.
   if (waiting !== null) await ensureTable(server, table, waiting.columns, mode);
   await server.transaction(doing, async (session) => {
-    if (!(await hasOwnSchema(session))) throw lost(commit, server);
+    if (!(await hasOwnSchema(session))) throw lost(commit, server.place);
     await lockTable(session, table);
     const marker = await findMarker(session, commit);
     if (marker === name) return;
     const staged = await findStaged(session, name);
-    if (staged === null || staged.rowCount === null) throw lost(commit, server);
+    if (staged === null || staged.rowCount === null) throw lost(commit, server.place);
     await takeAway(session, commit, staged.jobId, marker !== null);
     await insertRows(session, commit, staged);
     await insertMarker(session, commit);
@@ -75,7 +66,7 @@ async function takeAway(session: Session, commit: Commit, jobId: string, isThere
       const [shared] = await session.query(
         `select [job_id] from [_casparian].[result] where ${ofTable(table)} and [job_id] in (${jobs}) and [result] not in (${results});`,
       );
-      if (shared !== undefined && mode !== "overwrite") throw inseparable(table, String(shared[0]));
+      if (shared !== undefined && mode !== "overwrite") throw inseparable(table, String(shared[0]), "mssql");
       await deleteRows(session, table, `[_cf_job_id] in (${jobs})`);
     }
     await session.query(`delete from [_casparian].[result] where ${ofTable(table)} and [result] in (${results});`);
@@ -89,23 +80,19 @@ async function deleteRows(session: Session, table: TableName, condition: string)
   await session.query(`delete from ${quotedTable(table)} with (tablockx) where ${condition};`);
 }
 
-async function insertRows(session: Session, { table, name }: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+async function insertRows(session: Session, commit: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+  const { table, name } = commit;
   const target = [...columns.map((column) => column.name), ...lineageColumns].map(quoted);
   // A column that was nothing but null fits any type.
   const source = [
     ...columns.map((column, index) => (column.isNull ? "null" : `s.[c${index}]`)),
-    ...["source_hash", "job_id", "file_version_id", "processed_at", "plugin_version"].map((column) => `l.[${column}]`),
+    ...stagedLineage.map((column) => `l.[${column}]`),
   ];
   const [[inserted] = []] = await session.query(
     `insert into ${quotedTable(table)} with (tablockx) (${target.join(", ")}) select ${source.join(", ")} from ${stagingTable(name)} s
      cross join [_casparian].[staging] l where l.[name] = ${literal(name)}; select rowcount_big();`,
   );
-  if (Number(inserted) === rowCount) return;
-  throw new TerminalFailure({
-    code: "STAGED_LOST",
-    message: `the staged result ${name} has ${String(inserted)} rows where ${rowCount} were staged`,
-    hint: "Somebody changed it; retry the job to write it again",
-  });
+  checkInserted(commit, Number(inserted), rowCount);
 }
 
 async function insertMarker(session: Session, { table, name, result }: Commit): Promise<void> {
@@ -118,20 +105,4 @@ async function insertMarker(session: Session, { table, name, result }: Commit): 
 
 function ofTable({ schema, name }: TableName): string {
   return `[schema_name] = ${literal(schema)} and [table_name] = ${literal(name)}`;
-}
-
-function inseparable({ schema, name }: TableName, jobId: string): TerminalFailure {
-  return new TerminalFailure({
-    code: "SINK_TABLE_SHARED",
-    message: `${schema}.${name} holds rows of several outputs of job ${jobId}, and only one of them is to be replaced: rows say their job and not their output`,
-    hint: "Give each output a table of its own: casparian topic set PLUGIN OUTPUT mssql://…; then retry the job",
-  });
-}
-
-function lost({ name, table }: Commit, { place }: Server): TerminalFailure {
-  return new TerminalFailure({
-    code: "STAGED_LOST",
-    message: `the staged result ${name} for ${table.schema}.${table.name} is no longer at ${place}, and was not committed`,
-    hint: "Somebody removed it, or the connection leads to another database now; retry the job to write it again",
-  });
 }

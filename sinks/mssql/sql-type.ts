@@ -1,5 +1,7 @@
-import { TerminalFailure } from "../../domain/failure.ts";
-import { dateUnits, typeName, type ArrowField } from "../../arrow/type.ts";
+import type { TerminalFailure } from "../../domain/failure.ts";
+import { dateUnits, type ArrowField } from "../../arrow/type.ts";
+import { typeRefused } from "../columns.ts";
+import { checkInJson } from "../tables/columns.ts";
 
 /** The type of a column in SQL Server. */
 export type SqlType =
@@ -68,8 +70,12 @@ export function sqlTypeOf(field: ArrowField): SqlType {
     case "large_string":
     case "string_view":
       return { base: "nvarchar" };
+    case "union":
+    case "run_end_encoded":
+    case "interval":
+      throw refused(field, field.name, "it has nothing alike");
     default:
-      checkInJson(field, field.name);
+      checkInJson(field, field.name, refused);
       return { base: "nvarchar" };
   }
 }
@@ -89,25 +95,8 @@ function decimalType(field: ArrowField, precision: number, scale: number): SqlTy
   return { base: "decimal", precision: digits, scale: Math.max(scale, 0) };
 }
 
-function checkInJson(field: ArrowField, path: string): void {
-  const { type, children } = field;
-  if (type.kind === "union" || type.kind === "run_end_encoded" || type.kind === "interval")
-    throw refused(field, path, "it has nothing alike");
-  const names = new Set<string>();
-  for (const child of children) {
-    if (type.kind === "struct" && names.has(child.name)) throw refused(field, path, `two of its fields are named "${child.name}"`);
-    names.add(child.name);
-    checkInJson(child, `${path}.${child.name}`);
-  }
-}
-
 function refused(field: ArrowField, path: string, reason: string): TerminalFailure {
-  return new TerminalFailure({
-    code: "SINK_TYPE",
-    message: `column "${path}" is of type ${typeName(field)}, which SQL Server can't keep: ${reason}`,
-    hint: "Cast the column to another type in the plugin",
-    data: { column: path, type: typeName(field) },
-  });
+  return typeRefused(field, path, "SQL Server", reason);
 }
 
 /** How many of the type's units are in one of the column's, where these are not the same: hundreds of nanoseconds, days of milliseconds. */

@@ -1,7 +1,6 @@
-import { randomBytes } from "node:crypto";
-import { TerminalFailure } from "../../domain/failure.ts";
-import type { OpenRequest, StagedOutput } from "../sink.ts";
-import type { TableName } from "./address.ts";
+import { resultOf } from "../result-name.ts";
+import type { OpenRequest } from "../sink.ts";
+import type { TableName } from "../tables/table-name.ts";
 import type { TargetColumn } from "./columns.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";
@@ -16,16 +15,6 @@ export interface StagedRow {
   readonly columns: readonly TargetColumn[];
   /** Null while it is being loaded. */
   readonly rowCount: number | null;
-}
-
-/** Names (version, content, artifact, output); a table shows at most one result of this name. */
-export function resultOf({ lineage, artifactHash, output }: OpenRequest): string {
-  return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
-}
-
-/** Two runs of one attempt never share one. */
-export function newStagingName({ jobId, attempt }: OpenRequest): string {
-  return `staged_${jobId}_${attempt}_${randomBytes(4).toString("hex")}`;
 }
 
 export function stagingTable(name: string): string {
@@ -99,38 +88,19 @@ export async function discardStaged(server: Server, table: TableName, name: stri
   });
 }
 
-/** Removes what attempts that are no longer at work have staged for a table, and returns the names. */
-export async function sweepStaged(
+/** What is staged for a table, by whichever attempt. */
+export async function listStaged(
   server: Server,
   table: TableName,
-  isAlive: (jobId: string, attempt: number) => Promise<boolean>,
-): Promise<readonly string[]> {
-  const staged = await server.use(`what is staged for ${table.schema}.${table.name} can't be read`, async (session) => {
+): Promise<readonly { readonly name: string; readonly jobId: string; readonly attempt: number }[]> {
+  return server.use(`what is staged for ${table.schema}.${table.name} can't be read`, async (session) => {
     if (!(await hasOwnSchema(session))) return [];
-    return session.query(
+    const rows = await session.query(
       `select [name], [job_id], [attempt] from [_casparian].[staging]
        where [schema_name] = ${literal(table.schema)} and [table_name] = ${literal(table.name)};`,
     );
+    return rows.map(([name, jobId, attempt]) => ({ name: String(name), jobId: String(jobId), attempt: Number(attempt) }));
   });
-  const removed: string[] = [];
-  for (const [name, jobId, attempt] of staged) {
-    if (await isAlive(String(jobId), Number(attempt))) continue;
-    await discardStaged(server, table, String(name));
-    removed.push(String(name));
-  }
-  return removed;
-}
-
-/** The name under which an output was staged, and its table. Throws TerminalFailure STAGED_LOST for what another sink staged. */
-export function stagedOf({ staged, output }: StagedOutput): { readonly name: string; readonly result: string; readonly table: TableName } {
-  const { name, result, schema, table } = staged;
-  if (typeof name !== "string" || typeof result !== "string" || typeof schema !== "string" || typeof table !== "string")
-    throw new TerminalFailure({
-      code: "STAGED_LOST",
-      message: `the staged result of ${output} was not staged by mssql://`,
-      data: { staged },
-    });
-  return { name, result, table: { schema, name: table } };
 }
 
 /** A number as T-SQL takes it; of ids, which come as texts. */

@@ -1,7 +1,7 @@
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
 import type { SinkMode } from "../../domain/topic.ts";
-import type { TableName } from "./address.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { lineageTypes, refuseSameNames, type TargetColumn } from "./columns.ts";
 import { lock } from "./own-schema.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";

@@ -5,14 +5,15 @@ import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
-import type { TableName } from "./address.ts";
+import { describeStaged, newStagingName } from "../tables/staged.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { targetColumns, type TargetColumn } from "./columns.ts";
 import { startLoad, type Load } from "./load.ts";
 import { ensureOwnSchema } from "./own-schema.ts";
 import { onServer } from "./refusal.ts";
 import type { Server } from "./server.ts";
 import type { Session } from "./session.ts";
-import { createStaging, discardStaged, finishStaging, newStagingName, resultOf } from "./staging.ts";
+import { createStaging, discardStaged, finishStaging } from "./staging.ts";
 import { planTable } from "./table.ts";
 
 export interface WriterOptions {
@@ -64,7 +65,7 @@ export async function createWriter({ request, server, table }: WriterOptions): P
         life.setStaged();
         return {
           ...describe(request, table, reader.schema.fields),
-          staged: { name, result: resultOf(request), schema: table.schema, table: table.name },
+          staged: describeStaged(request, name, table),
           rowsWritten,
           rowsReadBack,
           sizeBytes: bytesReceived,

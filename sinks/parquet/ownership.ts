@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { areOfOneJob, resultOf } from "../result-name.ts";
 import type { OpenRequest } from "../sink.ts";
 import type { ArrowMetadata } from "../../arrow/type.ts";
 import { readSummary } from "./footer.ts";
@@ -32,11 +33,6 @@ const stagedKey = `${prefix}staged`;
 const resultKey = `${prefix}result`;
 export const arrowSchemaKey = "ARROW:schema";
 
-/** Names (version, content, artifact, output); at most one file with this name is visible in a folder. */
-export function resultOf({ lineage, artifactHash, output }: OpenRequest): string {
-  return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
-}
-
 /** Parquet files say in their footers what they are. */
 export const parquetFiles: FileKind = {
   suffix: ".parquet",
@@ -53,15 +49,6 @@ function foundFile({ staged, result }: { readonly staged: string; readonly resul
     isResult: ({ marks }) => marks["result"] === result,
     isOfJob: ({ marks }) => areOfOneJob(String(marks["result"]), result),
   };
-}
-
-/** Whether two results are of one job: they differ in the output at most. */
-export function areOfOneJob(result: string, other: string): boolean {
-  return jobPart(result) === jobPart(other);
-}
-
-function jobPart(result: string): string {
-  return result.split("/").slice(0, 3).join("/");
 }
 
 /** The plugin's metadata without the keys that this sink writes itself; a plugin that reads our files passes them on. */

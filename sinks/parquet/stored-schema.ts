@@ -1,8 +1,7 @@
-import { TerminalFailure } from "../../domain/failure.ts";
 import type { ArrowSchema } from "../../arrow/schema.ts";
-import { dateUnits, timeUnits, typeName } from "../../arrow/type.ts";
+import { dateUnits, timeUnits } from "../../arrow/type.ts";
 import type { ArrowField, ArrowType } from "../../arrow/type.ts";
-import { checkNames, lineageFields } from "../columns.ts";
+import { checkNames, lineageFields, typeRefused } from "../columns.ts";
 
 export interface StoredSchema {
   /** What the encoder is given: units that Parquet has, and no metadata but the field ids, which it writes into its own schema. */
@@ -52,13 +51,7 @@ function needsConversion(field: ArrowField): boolean {
 
 function checkField(field: ArrowField, path: string): void {
   const reason = whyNotKept(field);
-  if (reason !== undefined)
-    throw new TerminalFailure({
-      code: "SINK_TYPE",
-      message: `column "${path}" is of type ${typeName(field)}, which Parquet can't keep: ${reason}`,
-      hint: "Cast the column to another type in the plugin",
-      data: { column: path, type: typeName(field) },
-    });
+  if (reason !== undefined) throw typeRefused(field, path, "Parquet", reason);
   for (const child of field.children) checkField(child, `${path}.${child.name}`);
 }
 

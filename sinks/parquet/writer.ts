@@ -1,5 +1,6 @@
 import { dirname, join } from "node:path";
 import type { ArrowMessage } from "../../domain/arrow.ts";
+import { resultOf } from "../result-name.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
 import { openMessage, readingArrow } from "../../arrow/message.ts";
@@ -11,7 +12,7 @@ import type { EncodePool } from "./encode-pool.ts";
 import { encodeFooter, readSummary } from "./footer.ts";
 import { createGathering } from "../files/gathering.ts";
 import { lineageElements } from "./lineage-column.ts";
-import { arrowSchemaKey, ownKeyValues, parquetFiles, resultOf, withoutOwnKeys } from "./ownership.ts";
+import { arrowSchemaKey, ownKeyValues, parquetFiles, withoutOwnKeys } from "./ownership.ts";
 import { createPartPipeline } from "./part-pipeline.ts";
 import { onFiles } from "../files/refusal.ts";
 import { appendTo, openStaging, removeStaging, syncFolders } from "../files/staging.ts";

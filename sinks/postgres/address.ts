@@ -1,6 +1,7 @@
 import { TerminalFailure, WrongUse } from "../../domain/failure.ts";
 import { isConnectionName } from "../../domain/connection.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { parseSinkUri } from "../uri.ts";
 
 /** Where a `postgres://` URI leads. */
@@ -9,11 +10,6 @@ export interface PostgresAddress {
   readonly server: { readonly connection: string } | { readonly url: string };
   /** Null where the URI names no table: then it is named after the output. */
   readonly table: TableName | null;
-}
-
-export interface TableName {
-  readonly schema: string;
-  readonly name: string;
 }
 
 /** Postgres cuts longer names off without a word. Bytes. */

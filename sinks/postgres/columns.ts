@@ -1,7 +1,6 @@
-import { TerminalFailure } from "../../domain/failure.ts";
-import { lineageColumns } from "../../domain/lineage.ts";
 import type { ArrowField } from "../../arrow/type.ts";
 import { checkNames } from "../columns.ts";
+import { checkTableColumns } from "../tables/columns.ts";
 import { nameBytesMax } from "./address.ts";
 import { commentOf, sqlTypeOf } from "./sql-type.ts";
 
@@ -26,7 +25,7 @@ export const lineageTypes = ["text", "bigint", "bigint", "timestamp with time zo
 /** Throws TerminalFailure SINK_COLUMNS and SINK_TYPE that name the column. */
 export function targetColumns(fields: readonly ArrowField[]): readonly TargetColumn[] {
   checkNames(fields, "a table");
-  checkTakenNames(fields);
+  checkTableColumns(fields, { server: "Postgres", columnsMax, refusal });
   return fields.map((field) => ({
     name: field.name,
     type: sqlTypeOf(field).name,
@@ -35,23 +34,8 @@ export function targetColumns(fields: readonly ArrowField[]): readonly TargetCol
   }));
 }
 
-function checkTakenNames(fields: readonly ArrowField[]): void {
-  const first = fields[columnsMax - lineageColumns.length];
-  if (first !== undefined)
-    throw refused(
-      `the output has ${fields.length} columns and Postgres ${columnsMax} at most, ${lineageColumns.length} of them for lineage: ` +
-        `from "${first.name}" on there is no room`,
-      "Yield the columns in several outputs, or those that belong together as a list or a struct",
-    );
-  for (const [index, { name }] of fields.entries()) {
-    if (systemColumns.includes(name)) throw refused(`a column can't be named "${name}": every table of Postgres has one of its own`);
-    if (name === "") throw refused(`column ${index + 1} has an empty name`);
-    if (name.includes("\0")) throw refused(`the name of column ${index + 1}, "${name.replaceAll("\0", "\\0")}", has a zero byte in it`);
-    if (Buffer.byteLength(name) > nameBytesMax)
-      throw refused(`the name of the column "${name}" has ${Buffer.byteLength(name)} bytes, and Postgres keeps ${nameBytesMax}`);
-  }
-}
-
-function refused(message: string, hint = "Rename it in the plugin"): TerminalFailure {
-  return new TerminalFailure({ code: "SINK_COLUMNS", message, hint });
+function refusal(name: string): string | null {
+  if (systemColumns.includes(name)) return `a column can't be named "${name}": every table of Postgres has one of its own`;
+  const bytes = Buffer.byteLength(name);
+  return bytes > nameBytesMax ? `the name of the column "${name}" has ${bytes} bytes, and Postgres keeps ${nameBytesMax}` : null;
 }

@@ -1,22 +1,12 @@
 import type { PoolClient } from "pg";
-import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
-import type { SinkMode } from "../../domain/topic.ts";
-import type { TableName } from "./address.ts";
+import { checkInserted, inseparable, lost, type Commit } from "../tables/commit.ts";
+import { stagedLineage } from "../tables/staged.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { quoted, quotedTable } from "./quote.ts";
 import type { Server } from "./server.ts";
 import { lockStaged, removeStaged, stagingTable, type StagedRow } from "./staging.ts";
 import { ensureTable, lockTable } from "./table.ts";
-
-export interface Commit {
-  readonly table: TableName;
-  readonly mode: SinkMode;
-  readonly name: string;
-  readonly result: string;
-  /** Results of the same table whose place it takes. */
-  readonly replaced: readonly string[];
-}
 
 /**
  * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staged
@@ -31,7 +21,7 @@ export async function commitStaged(server: Server, commit: Commit): Promise<void
   // Beside the commit's own transaction, so that a lock on the whole table is held for a moment only.
   if (columns !== null) await ensureTable(server, table, columns, mode);
   await server.transaction(doing, async (client) => {
-    if (!(await hasOwnSchema(client))) throw lost(commit, server);
+    if (!(await hasOwnSchema(client))) throw lost(commit, server.place);
     await lockTable(client, table, mode === "overwrite" ? "alone" : "shared");
     await client.query("select pg_advisory_xact_lock(hashtextextended('casparian result ' || $1, 0))", [
       JSON.stringify([table, commit.result]),
@@ -39,7 +29,7 @@ export async function commitStaged(server: Server, commit: Commit): Promise<void
     const marker = await findMarker(client, commit);
     if (marker?.staging === name) return;
     const staged = await lockStaged(client, name);
-    if (staged === null) throw lost(commit, server);
+    if (staged === null) throw lost(commit, server.place);
     await takeAway(client, commit, staged.jobId, marker);
     await insertRows(client, commit, staged);
     await insertMarker(client, commit, staged);
@@ -86,7 +76,7 @@ async function takeAway(client: PoolClient, commit: Commit, jobId: string, marke
       [...there, gone],
     );
     const shared = rows.find(({ isShared }) => isShared);
-    if (shared !== undefined && mode !== "overwrite") throw inseparable(table, shared.jobId);
+    if (shared !== undefined && mode !== "overwrite") throw inseparable(table, shared.jobId, "postgres");
     const jobs = [...new Set(rows.map((row) => row.jobId))];
     if (jobs.length > 0) await client.query(`delete from ${quotedTable(table)} where _cf_job_id = any($1::bigint[])`, [jobs]);
     await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2 and result = any($3)", [...there, gone]);
@@ -96,24 +86,20 @@ async function takeAway(client: PoolClient, commit: Commit, jobId: string, marke
   await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2 and job_id <> $3", [...there, jobId]);
 }
 
-async function insertRows(client: PoolClient, { table, name }: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+async function insertRows(client: PoolClient, commit: Commit, { columns, rowCount }: StagedRow): Promise<void> {
+  const { table, name } = commit;
   const target = [...columns.map((column) => quoted(column.name)), ...lineageColumns];
   // A column that was nothing but null fits any type.
   const source = [
     ...columns.map((column) => (column.isNull ? "null" : `s.${quoted(column.name)}`)),
-    ...["source_hash", "job_id", "file_version_id", "processed_at", "plugin_version"].map((column) => `l.${column}`),
+    ...stagedLineage.map((column) => `l.${column}`),
   ];
   const inserted = await client.query(
     `insert into ${quotedTable(table)} (${target.join(", ")}) select ${source.join(", ")} from ${stagingTable(name)} s,
        _casparian.staging l where l.name = $1`,
     [name],
   );
-  if (inserted.rowCount === rowCount) return;
-  throw new TerminalFailure({
-    code: "STAGED_LOST",
-    message: `the staged result ${name} has ${inserted.rowCount} rows where ${rowCount} were staged`,
-    hint: "Somebody changed it; retry the job to write it again",
-  });
+  checkInserted(commit, inserted.rowCount, rowCount);
 }
 
 async function insertMarker(client: PoolClient, { table, name, result }: Commit, { output, jobId, rowCount }: StagedRow): Promise<void> {
@@ -121,20 +107,4 @@ async function insertMarker(client: PoolClient, { table, name, result }: Commit,
     `insert into _casparian.result (schema_name, table_name, result, staging, output, job_id, row_count) values ($1, $2, $3, $4, $5, $6, $7)`,
     [table.schema, table.name, result, name, output, jobId, rowCount],
   );
-}
-
-function inseparable({ schema, name }: TableName, jobId: string): TerminalFailure {
-  return new TerminalFailure({
-    code: "SINK_TABLE_SHARED",
-    message: `${schema}.${name} holds rows of several outputs of job ${jobId}, and only one of them is to be replaced: rows say their job and not their output`,
-    hint: "Give each output a table of its own: casparian topic set PLUGIN OUTPUT postgres://…; then retry the job",
-  });
-}
-
-function lost({ name, table }: Commit, { place }: Server): TerminalFailure {
-  return new TerminalFailure({
-    code: "STAGED_LOST",
-    message: `the staged result ${name} for ${table.schema}.${table.name} is no longer at ${place}, and was not committed`,
-    hint: "Somebody removed it, or the connection leads to another database now; retry the job to write it again",
-  });
 }

@@ -1,4 +1,4 @@
-import type { TableName } from "./address.ts";
+import type { TableName } from "../tables/table-name.ts";
 
 /** A name as SQL takes it, whatever is in it. */
 export function quoted(name: string): string {

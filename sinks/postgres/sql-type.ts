@@ -1,5 +1,7 @@
-import { TerminalFailure } from "../../domain/failure.ts";
+import type { TerminalFailure } from "../../domain/failure.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
+import { typeRefused } from "../columns.ts";
+import { checkInJson } from "../tables/columns.ts";
 
 /** The type of a column in Postgres. */
 export interface SqlType {
@@ -125,27 +127,10 @@ function numeric(field: ArrowField, path: string): SqlType {
 }
 
 function jsonOf(field: ArrowField, path: string): SqlType {
-  checkInJson(field, path);
+  checkInJson(field, path, refused);
   return { name: "jsonb", oid: oids.jsonb };
 }
 
-function checkInJson(field: ArrowField, path: string): void {
-  const { type, children } = field;
-  if (type.kind === "union" || type.kind === "run_end_encoded" || type.kind === "interval")
-    throw refused(field, path, "JSON has nothing alike");
-  const names = new Set<string>();
-  for (const child of children) {
-    if (type.kind === "struct" && names.has(child.name)) throw refused(field, path, `two of its fields are named "${child.name}"`);
-    names.add(child.name);
-    checkInJson(child, `${path}.${child.name}`);
-  }
-}
-
 function refused(field: ArrowField, path: string, reason: string): TerminalFailure {
-  return new TerminalFailure({
-    code: "SINK_TYPE",
-    message: `column "${path}" is of type ${typeName(field)}, which Postgres can't keep: ${reason}`,
-    hint: "Cast the column to another type in the plugin",
-    data: { column: path, type: typeName(field) },
-  });
+  return typeRefused(field, path, "Postgres", reason);
 }

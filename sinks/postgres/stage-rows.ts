@@ -1,5 +1,5 @@
 import type { OpenRequest } from "../sink.ts";
-import type { TableName } from "./address.ts";
+import type { TableName } from "../tables/table-name.ts";
 import type { TargetColumn } from "./columns.ts";
 import { startCopy, type Copy } from "./copy.ts";
 import type { Server } from "./server.ts";

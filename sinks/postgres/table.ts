@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
 import type { SinkMode } from "../../domain/topic.ts";
-import type { TableName } from "./address.ts";
+import type { TableName } from "../tables/table-name.ts";
 import { lineageTypes, type TargetColumn } from "./columns.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";
 import type { Server } from "./server.ts";

@@ -4,12 +4,14 @@ import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
-import { postgresUri, type TableName } from "./address.ts";
+import { describeStaged, newStagingName } from "../tables/staged.ts";
+import type { TableName } from "../tables/table-name.ts";
+import { postgresUri } from "./address.ts";
 import { targetColumns } from "./columns.ts";
 import { createRowEncoder } from "./encode-rows.ts";
 import { ensureOwnSchema } from "./own-schema.ts";
 import type { Server } from "./server.ts";
-import { discardStaged, newStagingName, resultOf } from "./staging.ts";
+import { discardStaged } from "./staging.ts";
 import { startStaging, type Staging } from "./stage-rows.ts";
 import { planTable } from "./table.ts";
 
@@ -70,7 +72,7 @@ export async function createWriter({ request, server, table, onEnd }: WriterOpti
         onEnd();
         return {
           ...describe(request, reader.schema.fields),
-          staged: { name, result: resultOf(request), schema: table.schema, table: table.name },
+          staged: describeStaged(request, name, table),
           rowsWritten,
           rowsReadBack,
           sizeBytes: bytesSent,

@@ -1,5 +1,5 @@
 import { TerminalFailure } from "../../domain/failure.ts";
-import { areOfOneJob } from "../parquet/ownership.ts";
+import { areOfOneJob } from "../result-name.ts";
 import { replacedFolder, replacedName, stagingFolder } from "../files/target.ts";
 import { keyOf, type S3Folder } from "./address.ts";
 import type { S3Objects, UploadedPart } from "./objects.ts";
