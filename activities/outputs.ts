@@ -11,8 +11,8 @@ import type { PluginArtifact, TopicConfig } from "../domain/plugin.ts";
 import { defaultTopic, type Topic } from "../domain/topic.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
-import { createQuarantine, type Quarantine } from "./quarantine.ts";
-import { createSetAside, setsAside } from "./set-aside.ts";
+import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
+import { createSetAside, setsAside } from "../contracts/set-aside.ts";
 
 /** More outputs from one file than this are taken for a mistake. */
 const outputsMax = 200;

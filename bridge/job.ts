@@ -4,7 +4,7 @@ import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sen
 import { BrokenProtocol, type Frame, readFrames } from "./frames.ts";
 import { createLogCollector, type LogChunk, type LogCollector, type TextStream } from "./logs.ts";
 import type { Parent } from "./parent.ts";
-import { createReceived, type PluginHandlers, type Received } from "./received.ts";
+import { createReceived, type PluginHandlers, type PluginSeconds, type Received } from "./received.ts";
 import { type ByteSource, connectBytes, connectText } from "./transport.ts";
 
 /** One attempt to run one plugin on one file. */
@@ -39,6 +39,8 @@ export interface PluginReport {
   readonly logs: readonly LogChunk[];
   readonly peakMemoryBytes: number;
   readonly seconds: number;
+  /** Of these, by the account of the plugin's side. */
+  readonly spent?: PluginSeconds | undefined;
 }
 
 /** Why this side ended the plugin's process. */
@@ -108,7 +110,8 @@ export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHan
   };
   const failure = failureOf(cause, end, received, facts, parent, run.signal);
   if (failure !== undefined) throw failure.error;
-  return { outputs: received.outputs(), logs: facts.logs, peakMemoryBytes: facts.peakMemoryBytes, seconds };
+  const { logs: said, peakMemoryBytes } = facts;
+  return { outputs: received.outputs(), logs: said, peakMemoryBytes, seconds, spent: received.seconds() };
 }
 
 async function takeFrames(data: ByteSource, received: Received): Promise<void> {

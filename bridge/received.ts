@@ -19,6 +19,12 @@ export interface SentError {
   readonly traceback: string | undefined;
 }
 
+/** Where the time of a plugin's process went, by its own account: to its code, and to handing its rows over. */
+export interface PluginSeconds {
+  readonly plugin: number;
+  readonly sending: number;
+}
+
 /** What has come over the data channel so far. */
 export interface Received {
   /** Takes the next frame. Throws BrokenProtocol, or whatever a handler throws. */
@@ -26,6 +32,8 @@ export interface Received {
   outputs(): readonly { readonly output: string; readonly rowsSent: number }[];
   /** The plugin's side said that this was all. */
   ended(): boolean;
+  /** As the plugin's side measured it; undefined before the end. */
+  seconds(): PluginSeconds | undefined;
   error(): SentError | undefined;
 }
 
@@ -47,6 +55,7 @@ const batchRowsMax = 65_536;
 export function createReceived(handlers: PluginHandlers): Received {
   const outputs: Output[] = [];
   let ended = false;
+  let seconds: PluginSeconds | undefined;
   let error: SentError | undefined;
 
   function open(frame: Frame): void {
@@ -75,7 +84,7 @@ export function createReceived(handlers: PluginHandlers): Received {
   }
 
   function end(frame: Frame): void {
-    const told = parseJson(frame)["rows"];
+    const { rows: told, seconds: measured } = parseJson(frame);
     const rows = typeof told === "object" && told !== null ? new Map<string, unknown>(Object.entries(told)) : new Map<string, unknown>();
     for (const [number, output] of outputs.entries()) {
       if (!output.opened) throw new BrokenProtocol(`output ${output.name} has no schema`);
@@ -86,6 +95,7 @@ export function createReceived(handlers: PluginHandlers): Received {
     }
     if (rows.size !== outputs.length)
       throw new BrokenProtocol(`the plugin's side ends ${rows.size} outputs, ${outputs.length} were opened`);
+    seconds = readSeconds(measured);
     ended = true;
   }
 
@@ -102,6 +112,7 @@ export function createReceived(handlers: PluginHandlers): Received {
     take,
     outputs: () => outputs.map((output) => ({ output: output.name, rowsSent: output.rows })),
     ended: () => ended,
+    seconds: () => seconds,
     error: () => error,
   };
 }
@@ -120,6 +131,12 @@ function checkSchema(output: Output, { message, columns }: ParsedMessage): void 
   if (new Set(columns).size < columns.length) throw new BrokenProtocol(`output ${output.name} has two columns of one name`);
   const lineage = lineageColumns.find((column) => columns.includes(column));
   if (lineage !== undefined) throw new BrokenProtocol(`output ${output.name} has a column ${lineage}`);
+}
+
+function readSeconds(told: unknown): PluginSeconds | undefined {
+  const { plugin, sending } = (told ?? {}) as Readonly<Record<string, unknown>>;
+  const isSpan = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value) && value >= 0;
+  return isSpan(plugin) && isSpan(sending) ? { plugin, sending } : undefined;
 }
 
 function readError(frame: Frame): SentError {

@@ -3,12 +3,13 @@ import { Command, Option } from "commander";
 import { listPlugins, showPlugin, type PluginDetail, type PluginSummary } from "../control/list-plugins.ts";
 import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.ts";
 import { parseTopicConfig } from "../domain/topic.ts";
-import { findPython } from "../services/python.ts";
-import { ensureTool } from "../services/tools.ts";
 import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
 import { activateCommand, rejectCommand, rollBackCommand } from "./plugin-state.ts";
+import { newCommand } from "./plugin-new.ts";
+import { testCommand } from "./plugin-test.ts";
+import { findPluginTools } from "./plugin-tools.ts";
 import { readArgument } from "./read-argument.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
@@ -18,6 +19,8 @@ import { topicColumns } from "./topic.ts";
 export function createCommand(shell: Shell): Command {
   return new Command("plugin")
     .description("The code that reads files: one Python file each, published under a version that never changes.")
+    .addCommand(newCommand(shell))
+    .addCommand(testCommand(shell))
     .addCommand(publishCommand(shell))
     .addCommand(listCommand(shell))
     .addCommand(showCommand(shell))
@@ -52,7 +55,7 @@ function publishCommand(shell: Shell): Command {
     .action(async (file: string, options: PublishOptions) => {
       const topics =
         options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
-      const tools = await findTools(shell);
+      const tools = await findPluginTools(shell);
       await withSession(shell, {}, async (session) => {
         const request = {
           file: resolve(file),
@@ -75,18 +78,6 @@ function publishCommand(shell: Shell): Command {
     "casparian plugin publish clean.py --backfill": "process what is on record with the new version",
     "casparian plugin publish clean.py --stage": "keep the active version for now",
   });
-}
-
-async function findTools(shell: Shell): Promise<{ readonly uv: string; readonly python: string }> {
-  const { stateDir, python } = shell.settings();
-  const options = {
-    stateDir,
-    log: shell.log,
-    interpreter: python.interpreter,
-    onProgress: (text: string) => shell.terminal.progress(text),
-  };
-  const [uv, { path }] = await Promise.all([ensureTool("uv", options), findPython(python.interpreter)]);
-  return { uv, python: path };
 }
 
 function describePublished(published: PublishedPlugin, running: boolean): string {

@@ -3,13 +3,17 @@ import { count, number, printable } from "./format.ts";
 import { naturalWidths, renderTable, widthMin, type Column } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
-/** Rows as a table or, where the terminal is too narrow for all columns, one under the other; with the count of those that are not shown. */
+/**
+ * Rows as a table or, where the terminal is too narrow for all columns, one under the other; with the count of those that are not shown, and the
+ * options that show more.
+ */
 export function describeRows(
   terminal: Terminal,
   columns: readonly QueryColumn[],
   { rows, total }: { readonly rows: readonly (readonly (string | null)[])[]; readonly total: number },
+  options = "--limit, --format csv",
 ): string {
-  const more = total > rows.length ? [`… and ${number(total - rows.length)} more (--limit, --format csv)`] : [];
+  const more = total > rows.length ? [`… and ${number(total - rows.length)} more (${options})`] : [];
   const body =
     rows.length === 0 ? [] : fits(terminal, columns, rows) ? [asTable(terminal, columns, rows)] : [asRecords(terminal, columns, rows)];
   if (rows.length === 0 && columns.length > 0) body.push(asTable(terminal, columns, []));

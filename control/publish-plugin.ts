@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { basename, parse } from "node:path";
 import { lockPlugin } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
@@ -22,6 +21,7 @@ import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { refuseRejected } from "./reject-plugin.ts";
+import { readSource } from "./plugin-source.ts";
 import { storeTopics } from "./set-topic.ts";
 
 export interface PublishRequest {
@@ -159,34 +159,6 @@ function refuseOthersTopics(versions: readonly PluginSummary[], topics: TopicCon
     `topics are set for all versions of ${active.name}, and ${active.version} is active and would write to them from now on`,
     `Stage it without them, and set them when it is activated: casparian topic set ${active.name} OUTPUT URI`,
   );
-}
-
-/** Postgres keeps up to 1 GB in a value; a plugin beyond this is surely something else. Bytes. */
-const sourceBytesMax = 4 * 1024 * 1024;
-
-async function readSource(file: string): Promise<string> {
-  let content: Buffer;
-  try {
-    content = await readFile(file);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOENT") throw new WrongUse(`there is no file ${file}`, "Give the path of the plugin's Python file");
-    if (code === "EISDIR") throw new WrongUse(`${file} is a folder`, "Give the path of the plugin's Python file");
-    throw new WrongUse(`${file} can't be read: ${messageOf(error)}`);
-  }
-  if (content.length > sourceBytesMax)
-    throw new WrongUse(`${file} has ${content.length} bytes, and a plugin has ${sourceBytesMax} at most`);
-  const text = decode(content, file);
-  if (text.includes("\0")) throw new WrongUse(`${file} holds a NUL character, which Python and the record refuse`);
-  return text;
-}
-
-function decode(content: Buffer, file: string): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
-  } catch {
-    throw new WrongUse(`${file} is not UTF-8 text`, "Save it as UTF-8");
-  }
 }
 
 function checkName(name: string, version: string | undefined): void {

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -77,10 +78,11 @@ def _new_random_numbers() -> None:
 def _process(charge: Charge, plugin: Plugin, sent: channel.Channel) -> int:
     outputs = Outputs(sent.send, plugin.default_output)
     sdk.connect(lambda topic, frame: outputs.put(topic, frame, _published_at(plugin)))
+    began = time.perf_counter()
     try:
         handler = plugin.handler()
         _take(handler.execute(charge.request["inputPath"]), outputs, plugin)
-        outputs.finish()
+        outputs.finish(time.perf_counter() - began)
     except SystemExit as exiting:
         _flush()
         return exiting.code if isinstance(exiting.code, int) else 0 if exiting.code is None else _exit_words(exiting.code)

@@ -3,6 +3,7 @@
 import json
 import re
 import struct
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,10 +42,11 @@ class Outputs:
             output = self._start(name, rows)
         output.write(rows, where)
 
-    def finish(self) -> None:
-        """Tells how many rows went to each output; nothing may be put afterwards."""
+    def finish(self, seconds: float = 0.0) -> None:
+        """Tells how many rows went to each output, and how much of the plugin's time it took to send them; nothing may be put afterwards."""
         rows = {str(output.number): output.rows for output in self._open.values()}
-        self._send(channel.END, 0, [json.dumps({"rows": rows}).encode()])
+        sending = sum(output.seconds for output in self._open.values())
+        self._send(channel.END, 0, [json.dumps({"rows": rows, "seconds": {"plugin": seconds - sending, "sending": sending}}).encode()])
 
     def _start(self, name: str, rows: Rows) -> "_Output":
         if len(self._open) == _OUTPUTS_MAX:
@@ -63,6 +65,8 @@ class _Output:
         self.name = name
         self.number = number
         self.rows = 0
+        # Also of waiting for Node to take them.
+        self.seconds = 0.0
         self._send = send
         self._schema = schema
         self._written = _Written()
@@ -73,12 +77,14 @@ class _Output:
 
     def write(self, rows: Rows, where: str) -> None:
         for batch in rows.batches:
+            began = time.perf_counter()
             self._writer.write_batch(conform(batch, self._schema, self.name, where))
             self.rows += batch.num_rows
             messages = self._written.messages()
             for message in messages if self._schema_written else messages[1:]:
                 self._send(channel.MESSAGE, self.number, message)
             self._schema_written = True
+            self.seconds += time.perf_counter() - began
 
 
 class _Written:

@@ -1,0 +1,196 @@
+import { createHash } from "node:crypto";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join, parse } from "node:path";
+import { ensureEnvironment, hasEnvironment, lockPlugin } from "../bridge/environments.ts";
+import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
+import { createPluginPool, type PluginLimits } from "../bridge/pool.ts";
+import { removeFolder } from "../bridge/scratch.ts";
+import { readScriptBlock } from "../bridge/script-block.ts";
+import { parseContract, refuseImpossible } from "../contracts/document.ts";
+import { setsAside } from "../contracts/set-aside.ts";
+import type { Contract } from "../domain/contract.ts";
+import { WrongUse } from "../domain/failure.ts";
+import { compileGlob } from "../domain/glob.ts";
+import type { Log } from "../domain/log.ts";
+import type { PluginEnvironment } from "../domain/plugin.ts";
+import { findInputs } from "../trial/inputs.ts";
+import { tryFile, type FileTrial, type TrialPlugin } from "../trial/try-file.ts";
+import { explainMissing, missingImports } from "./missing-imports.ts";
+import { readSource } from "./plugin-source.ts";
+
+export type { FileTrial } from "../trial/try-file.ts";
+
+export interface TrialRequest {
+  /** The plugin's file. */
+  readonly file: string;
+  /** Files, folders and globs. */
+  readonly on: readonly string[];
+  /** What relative ones are relative to. */
+  readonly cwd: string;
+  readonly filesMax: number;
+  /** How many rows of each output are kept to be shown. */
+  readonly rowsShown: number;
+  readonly contracts: readonly ContractText[];
+}
+
+/** A contract as people write it. */
+export interface ContractText {
+  /** Null for the plugin's only output. */
+  readonly output: string | null;
+  readonly text: string;
+  readonly where: string;
+}
+
+export interface TrialMeans {
+  readonly tools: { readonly uv: string; readonly python: string };
+  /** The folder that holds this host's environments: those that workers use. */
+  readonly environmentRoot: string;
+  readonly limits: PluginLimits;
+  readonly log: Log;
+  readonly onProgress: (step: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface PluginTrial {
+  readonly plugin: {
+    readonly name: string;
+    readonly path: string;
+    /** For what it yields without a name. */
+    readonly topic: string;
+    readonly patterns: readonly string[];
+  };
+  readonly environment: {
+    readonly hash: string;
+    readonly python: string;
+    readonly packages: number;
+    /** False where it was there already. */
+    readonly built: boolean;
+    /** Of locking and building. */
+    readonly seconds: number;
+  };
+  /** Sentences. */
+  readonly warnings: readonly string[];
+  readonly files: readonly FileTrial[];
+  /** Files that there are beyond the limit. */
+  readonly filesLeft: number;
+  /** Files of folders that the plugin's patterns don't take. */
+  readonly filesNotTaken: number;
+  readonly failed: number;
+}
+
+/** Tries one plugin as often as it is asked to, each time as its file is then. What is the same as before is not made again. */
+export interface Trials {
+  /**
+   * `onBegin` is called with everything but the files, `onFile` as each one is done. Throws WrongUse for what was asked, TerminalFailure of
+   * `readPlugin`, `lockPlugin` and `ensureEnvironment`; a file on which the plugin fails is no exception, but part of the result.
+   */
+  run(request: TrialRequest, on?: { onBegin?(trial: PluginTrial): void; onFile?(file: FileTrial): void }): Promise<PluginTrial>;
+  close(): Promise<void>;
+}
+
+/** Needs no record and no services: only Python, and uv where an environment is to be locked or built. */
+export async function openTrials(means: TrialMeans): Promise<Trials> {
+  const folder = await mkdtemp(join(tmpdir(), "casparian-trial-"));
+  const pool = createPluginPool({ log: means.log, maxParents: 1 });
+  let locked: { readonly declared: string; readonly environment: PluginEnvironment } | undefined;
+  let runs = 0;
+
+  async function lock(source: string): Promise<PluginEnvironment> {
+    const declared = JSON.stringify(readScriptBlock(source)?.toml ?? null);
+    if (locked?.declared !== declared)
+      locked = { declared, environment: await lockPlugin({ uv: means.tools.uv, interpreter: means.tools.python, source }) };
+    return locked.environment;
+  }
+
+  return {
+    async run(request, on = {}) {
+      const source = await readSource(request.file);
+      const parsed = await readPlugin({ python: means.tools.python, source, fileName: basename(request.file) });
+      const { topic, patterns } = parsed.manifest;
+      const contracts = contractsOf(request.contracts, parsed, parse(request.file).name);
+      const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
+      const began = performance.now();
+      const environment = await lock(source);
+      const place = { environment, root: means.environmentRoot, interpreter: means.tools.python };
+      const built = await hasEnvironment(place);
+      const { tools, signal, log, onProgress, limits } = means;
+      const python = built ?? (await ensureEnvironment({ ...place, uv: tools.uv, signal, log, onProgress })).python;
+      const name = parsed.name ?? parse(request.file).name;
+      const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
+      const plugin: TrialPlugin = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, python, contracts };
+      const files: FileTrial[] = [];
+      const trial = (): PluginTrial => ({
+        plugin: { name, path: request.file, topic, patterns },
+        environment: {
+          hash: environment.hash,
+          python: environment.python,
+          packages: environment.lockfile.match(/^[A-Za-z0-9]/gm)?.length ?? 0,
+          built: built === null,
+          seconds: (performance.now() - began) / 1000,
+        },
+        warnings: [...parsed.notices, ...warnOfImports(parsed, environment), ...warnOfContracts(contracts, files)],
+        files,
+        filesLeft: counts.found - inputs.length,
+        filesNotTaken: counts.notTaken,
+        failed: files.filter(({ failure }) => failure !== null).length,
+      });
+      const begun = trial();
+      on.onBegin?.(begun);
+      for (const input of inputs) {
+        const scratchDir = join(folder, String((runs += 1)));
+        const file = await tryFile(plugin, input, { pool, limits, rowsShown: request.rowsShown, scratchDir, signal });
+        files.push(file);
+        on.onFile?.(file);
+      }
+      return { ...trial(), environment: begun.environment };
+    },
+    async close() {
+      await pool.close();
+      await removeFolder(folder);
+    },
+  };
+}
+
+/** A plugin without patterns takes whatever a rule gives it. */
+function takenBy(patterns: readonly string[]): (relPath: string) => boolean {
+  const globs = patterns.map((pattern) => compileGlob(pattern));
+  return (relPath) => globs.length === 0 || globs.some((matches) => matches(relPath));
+}
+
+function warnOfImports(parsed: ParsedPlugin, environment: PluginEnvironment): readonly string[] {
+  const missing = missingImports(parsed.imports, environment.lockfile);
+  if (missing.length === 0) return [];
+  const { message, hint } = explainMissing(missing, parsed.hasDependencies);
+  return [`${message}. ${hint}`];
+}
+
+/** A contract without an output is for the only one that the code names; where it names none, for what is yielded without a name. */
+function contractsOf(texts: readonly ContractText[], parsed: ParsedPlugin, stem: string): ReadonlyMap<string, Contract> {
+  const { topic } = parsed.manifest;
+  const named = parsed.publishes.filter((output) => setsAside(output, topic) === null);
+  const contracts = new Map<string, Contract>();
+  for (const { output: asked, text, where } of texts) {
+    // Old plugins have no manifest, so their topic is the file's name, and what they publish has another.
+    const output = asked ?? (named.length === 1 && topic === stem ? named[0]! : topic);
+    if (contracts.has(output))
+      throw new WrongUse(`there are two contracts for output ${output}`, "Name the output of each: --contract OUTPUT=FILE");
+    const contract = parseContract(text, where);
+    // Nested types are known where a plugin has yielded them, which is not on record here.
+    refuseImpossible(
+      contract,
+      contract.columns.filter(({ type }) => type.includes("<")),
+    );
+    contracts.set(output, contract);
+  }
+  return contracts;
+}
+
+function warnOfContracts(contracts: ReadonlyMap<string, Contract>, files: readonly FileTrial[]): readonly string[] {
+  const yielded = new Set(files.flatMap(({ outputs, failure }) => [...outputs.map(({ output }) => output), ...(failure ? [null] : [])]));
+  // A file that failed may not have come to it.
+  if (yielded.has(null) || files.length === 0) return [];
+  return [...contracts.keys()]
+    .filter((output) => !yielded.has(output))
+    .map((output) => `no file gave output ${output}, for which there is a contract; there were ${[...yielded].join(", ") || "none"}`);
+}

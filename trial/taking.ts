@@ -1,0 +1,139 @@
+import type { PluginHandlers } from "../bridge/pool.ts";
+import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
+import { createScreen, type Screen } from "../contracts/screen.ts";
+import { createSetAside, setsAside } from "../contracts/set-aside.ts";
+import type { ArrowMessage } from "../domain/arrow.ts";
+import { describeChange, type Contract, type RejectedRow } from "../domain/contract.ts";
+import { TerminalFailure } from "../domain/failure.ts";
+import { createRowSample, type RowSample, type SampledColumn } from "./row-sample.ts";
+
+/** What one output of one file came to. */
+export interface OutputTrial {
+  readonly output: string;
+  /** Of the rows that would be written; by a contract that casts, those of the contract. */
+  readonly columns: readonly SampledColumn[];
+  readonly rows: number;
+  /** Of Arrow data that came. */
+  readonly bytes: number;
+  /** Values as text, column by column; null where there is none. */
+  readonly first: readonly (readonly (string | null)[])[];
+  /** How the columns that came differ from the contract's; null without a contract. */
+  readonly changes: readonly string[] | null;
+}
+
+/** Rows of one output that would be set aside. */
+export interface AsideTrial {
+  readonly output: string;
+  readonly rows: number;
+  /** Most frequent first. */
+  readonly reasons: readonly { readonly column: string | null; readonly reason: string; readonly rows: number }[];
+  readonly first: readonly RejectedRow[];
+}
+
+/** Takes what a plugin yields for one file, past the contracts, and keeps what people want to see of it. */
+export interface Taking {
+  readonly handlers: PluginHandlers;
+  /** Throws TerminalFailure for what would fail the job at its end. */
+  finish(): void;
+  outputs(): readonly OutputTrial[];
+  setAside(): readonly AsideTrial[];
+}
+
+interface OpenOutput {
+  readonly screen: Screen | null;
+  readonly sample: RowSample;
+  received: number;
+  bytes: number;
+}
+
+export function createTaking(options: {
+  /** The plugin's output for what is yielded without a name. */
+  readonly defaultOutput: string;
+  /** By output. */
+  readonly contracts: ReadonlyMap<string, Contract>;
+  readonly rowsShown: number;
+}): Taking {
+  const { contracts, rowsShown } = options;
+  const open = new Map<string, OpenOutput>();
+  const aside = new Map<string, { readonly output: string; readonly read: (message: ArrowMessage) => readonly RejectedRow[] }>();
+  const asideRows = new Map<string, number>();
+  const quarantines = new Map<string, Quarantine>();
+
+  function quarantineOf(output: string): Quarantine {
+    const known = quarantines.get(output) ?? createQuarantine(output, contracts.get(output) ?? { rowsMax: null, shareMax: null });
+    quarantines.set(output, known);
+    return known;
+  }
+
+  function take(output: string, message: ArrowMessage): void {
+    const from = aside.get(output);
+    if (from !== undefined) {
+      asideRows.set(from.output, (asideRows.get(from.output) ?? 0) + message.rows);
+      return quarantineOf(from.output).add(from.read(message));
+    }
+    const target = open.get(output)!;
+    target.received += message.rows;
+    target.bytes += message.bytes.byteLength;
+    const passed = target.screen === null ? { message, rejected: [] } : target.screen.take(message);
+    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected);
+    if (passed.message !== null) target.sample.take(passed.message);
+  }
+
+  return {
+    handlers: {
+      async open(output, schema) {
+        const from = setsAside(output, options.defaultOutput);
+        if (from !== null) return void aside.set(output, { output: from, read: createSetAside(schema, output) });
+        const contract = contracts.get(output);
+        const screen = contract === undefined ? null : createScreen({ contract, output, schema });
+        open.set(output, { screen, sample: createRowSample(screen?.schema ?? schema, rowsShown), received: 0, bytes: 0 });
+      },
+      async message(output, message) {
+        take(output, message);
+      },
+    },
+    finish() {
+      const homeless = [...asideRows].find(([output, rows]) => rows > 0 && !open.has(output));
+      if (homeless !== undefined) throw asideOfNothing(homeless[0], [...open.keys()]);
+      for (const [output, { received }] of open) quarantines.get(output)?.checkShare(received + (asideRows.get(output) ?? 0));
+    },
+    outputs: () =>
+      [...open].map(([output, { screen, sample, bytes }]) => ({
+        output,
+        columns: sample.columns(),
+        rows: sample.rows(),
+        bytes,
+        first: sample.first(),
+        changes: screen === null ? null : screen.changes.map(describeChange),
+      })),
+    setAside: () =>
+      [...quarantines]
+        .filter(([, { rows }]) => rows.length > 0)
+        .map(([output, { rows }]) => ({ output, rows: rows.length, reasons: reasonsOf(rows), first: rows.slice(0, rowsShown) })),
+  };
+}
+
+const reasonsMax = 20;
+
+function reasonsOf(rows: readonly RejectedRow[]): AsideTrial["reasons"] {
+  const counts = new Map<string, { readonly column: string | null; readonly reason: string; rows: number }>();
+  for (const { column, reason } of rows.flatMap(({ reasons }) => reasons)) {
+    const key = JSON.stringify([column, reason]);
+    const known = counts.get(key);
+    if (known === undefined) counts.set(key, { column, reason, rows: 1 });
+    else known.rows += 1;
+  }
+  return [...counts.values()].toSorted((a, b) => b.rows - a.rows).slice(0, reasonsMax);
+}
+
+/** The same that fails a job: see activities/outputs.ts. */
+function asideOfNothing(output: string, known: readonly string[]): TerminalFailure {
+  return new TerminalFailure({
+    code: "QUARANTINE_WITHOUT_OUTPUT",
+    message: `the plugin sets rows aside from output ${output}, and has not yielded it`,
+    hint:
+      known.length > 0
+        ? `Its outputs are ${known.join(", ")}: name one of them, like ("_quarantine.${known[0]}", rows)`
+        : `Yield ${output} also where no row of a file is good: a table with its columns and no rows, such as table.slice(0, 0)`,
+  });
+}
