@@ -3,12 +3,11 @@ import { join } from "node:path";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { addSource } from "../../control/add-source.ts";
 import { findSource } from "../../db/source-root.ts";
-import { pruneSnapshots } from "../../snapshots/prune.ts";
 import { snapshotPath, type SnapshotStore } from "../../snapshots/store.ts";
 import { sweepStore } from "../../snapshots/sweep.ts";
-import { copiesIn, removeStores, temporaryStore, unfinishedIn } from "../snapshots/store-fixture.ts";
+import { copiesIn, expectRowsHaveFiles, removeStores, temporaryStore, unfinishedIn } from "../snapshots/store-fixture.ts";
 import { sha256 } from "../support/sha256.ts";
-import { readRecord, scoutWorld, type Field } from "./fixture.ts";
+import { scoutWorld, type Field } from "./fixture.ts";
 import { scanAndKill } from "./scan-and-kill.ts";
 
 const world = scoutWorld();
@@ -114,7 +113,7 @@ test("a scan that is killed anywhere leaves no version without its copy, and the
   for (const isTime of times) {
     expect(await scanAndKill([world.url, place.source.name, store.stateDir], isTime)).not.toContain("done 0");
     expect((await kept()).filter((line) => line.endsWith("none"))).toEqual([]);
-    await expectRowsHaveFiles();
+    await expectRowsHaveFiles(world.db, store);
   }
   await scan();
   expect(await kept()).toHaveLength(2_000);
@@ -123,43 +122,3 @@ test("a scan that is killed anywhere leaves no version without its copy, and the
   expect(unfinishedIn(store)).toEqual([]);
   expect(copiesIn(store)).toEqual(Array.from({ length: 700 }, (_, index) => sha256(`content ${index}`)).toSorted());
 });
-
-test("scans go on while copies are taken away: what the record says is there is there", async () => {
-  // Everything but the newest 5 kB goes at once, and comes back under other names with each scan; unrecorded copies are swept, too.
-  const context = { db: world.db, actor: "test", temporal: null };
-  await addSource(context, { name: place.source.name, settings: { snapshotBytesMax: 5_000 }, ownFolders: [] });
-  const source = (await findSource(world.db, place.source.name))!;
-  let scanning = true;
-  const removing = (async () => {
-    while (scanning) {
-      await pruneSnapshots(world.db, store);
-      await sweepStore(world.db, store, { unknownMs: 0 });
-    }
-  })();
-  await world.db.query("delete from cf_outbox");
-  for (let round = 0; round < 8; round += 1) {
-    for (let index = 0; index < 400; index += 1) place.write(`f${index}`, `content ${(index + round) % 500}`);
-    await place.scan(null, { source, store });
-    await world.db.query("delete from cf_outbox");
-    await expectRowsHaveFiles();
-  }
-  scanning = false;
-  await removing;
-  await expectRowsHaveFiles();
-  expect((await readRecord(world.db, place.source.id)).length).toBe(400);
-});
-
-/** Under the lock under which rows go before their files. */
-async function expectRowsHaveFiles(): Promise<void> {
-  const client = await world.db.connect();
-  try {
-    await client.query("begin");
-    await client.query("select pg_advisory_xact_lock(hashtextextended('casparian snapshots ' || $1, 0))", [store.id]);
-    const { rows } = await client.query<{ hash: string }>("select content_hash as hash from cf_snapshot where store = $1", [store.id]);
-    const present = new Set(copiesIn(store));
-    expect(rows.filter(({ hash }) => !present.has(hash))).toEqual([]);
-  } finally {
-    await client.query("rollback");
-    client.release();
-  }
-}

@@ -1,6 +1,9 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "vitest";
+import type { Database } from "../../db/pool.ts";
+import { alone } from "../../db/snapshot.ts";
 import { openStore, type SnapshotStore } from "../../snapshots/store.ts";
 
 const folders: string[] = [];
@@ -25,4 +28,13 @@ export function copiesIn({ folder }: SnapshotStore): readonly string[] {
 /** Names of copies that are not finished. */
 export function unfinishedIn({ folder }: SnapshotStore): readonly string[] {
   return readdirSync(join(folder, "incoming"));
+}
+
+/** Looks under the lock under which rows go before their files. */
+export async function expectRowsHaveFiles(db: Database, store: SnapshotStore): Promise<void> {
+  await alone(db, store.id, async () => {
+    const { rows } = await db.query<{ hash: string }>("select content_hash as hash from cf_snapshot where store = $1", [store.id]);
+    const present = new Set(copiesIn(store));
+    expect(rows.filter(({ hash }) => !present.has(hash))).toEqual([]);
+  });
 }
