@@ -1,5 +1,6 @@
 import { Client, Pool, type ClientConfig, type PoolClient } from "pg";
 import { messageOf, ServiceUnreachable, TerminalFailure } from "../domain/failure.ts";
+import { holdClient } from "./client.ts";
 
 /** A pool, or a client inside a transaction. */
 export type Queryable = Pick<PoolClient, "query">;
@@ -34,23 +35,18 @@ export function prepared(text: string, values: readonly unknown[]): { name: stri
 }
 
 /** Runs `work` in one transaction: committed when it resolves, rolled back when it throws. */
-export async function transaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
-  const client = await db.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error): void => void (broken = error);
-  client.on("error", onError);
-  try {
-    await client.query("begin");
-    const result = await work(client);
-    await client.query("commit");
-    return result;
-  } catch (error) {
-    await client.query("rollback").catch((failed: Error) => (broken ??= failed));
-    throw error;
-  } finally {
-    client.off("error", onError);
-    client.release(broken);
-  }
+export function transaction<T>(db: Database, work: (tx: Queryable) => Promise<T>): Promise<T> {
+  return holdClient(db, async (held) => {
+    try {
+      await held.client.query("begin");
+      const result = await work(held.client);
+      await held.client.query("commit");
+      return result;
+    } catch (error) {
+      await held.client.query("rollback").catch((failed: Error) => (held.broken ??= failed));
+      throw error;
+    }
+  });
 }
 
 /**

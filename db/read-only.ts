@@ -1,5 +1,6 @@
 import type pg from "pg";
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import { holdClient } from "./client.ts";
 import type { Database } from "./pool.ts";
 
 export interface QueryResult {
@@ -14,25 +15,21 @@ export interface QueryResult {
  * Throws WrongUse for several statements or none, TerminalFailure SQL_REFUSED for a write or a table that readers may not see, and
  * SQL_FAILED in the server's words.
  */
-export async function queryReadOnly(db: Database, text: string, signal?: AbortSignal): Promise<QueryResult> {
-  const client = await db.connect();
-  let broken: Error | undefined;
-  // A connection that breaks fails its query; unheard, the event beside it would end the process.
-  const onError = (error: Error): void => void (broken = error);
-  client.on("error", onError);
-  const cancel = await cancellation(db, client);
-  signal?.addEventListener("abort", cancel, { once: true });
-  try {
-    await client.query("begin transaction read only");
-    await client.query("set local time zone 'UTC'");
-    await becomeReader(client);
-    return await run(client, text);
-  } finally {
-    signal?.removeEventListener("abort", cancel);
-    await client.query("rollback").catch((error: Error) => (broken ??= error));
-    client.off("error", onError);
-    client.release(broken);
-  }
+export function queryReadOnly(db: Database, text: string, signal?: AbortSignal): Promise<QueryResult> {
+  return holdClient(db, async (held) => {
+    const { client } = held;
+    const cancel = await cancellation(db, client);
+    signal?.addEventListener("abort", cancel, { once: true });
+    try {
+      await client.query("begin transaction read only");
+      await client.query("set local time zone 'UTC'");
+      await becomeReader(client);
+      return await run(client, text);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      await client.query("rollback").catch((error: Error) => (held.broken ??= error));
+    }
+  });
 }
 
 /** A server does not notice by itself that nobody waits for its answer any more. Takes a second connection. */

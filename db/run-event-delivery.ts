@@ -1,3 +1,4 @@
+import { holdClient } from "./client.ts";
 import type { Database, Queryable } from "./pool.ts";
 
 /** How the sending of run events goes. */
@@ -72,23 +73,17 @@ export async function isSendingDue(db: Queryable): Promise<boolean> {
 const lockKey = "hashtext('casparian'), hashtext('run events')";
 
 /** Does `work` on a connection that alone may send; nothing where another one does. The lock ends with the connection, so it outlives nobody. */
-export async function whileSending(db: Database, work: (db: Queryable) => Promise<void>): Promise<void> {
-  const client = await db.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error): void => void (broken = error);
-  client.on("error", onError);
-  try {
+export function whileSending(db: Database, work: (db: Queryable) => Promise<void>): Promise<void> {
+  return holdClient(db, async (held) => {
+    const { client } = held;
     const { rows } = await client.query<{ taken: boolean }>(`select pg_try_advisory_lock(${lockKey}) as taken`);
     if (!rows[0]!.taken) return;
     try {
       await work(client);
     } finally {
-      await client.query(`select pg_advisory_unlock(${lockKey})`).catch((error: Error) => (broken ??= error));
+      await client.query(`select pg_advisory_unlock(${lockKey})`).catch((error: Error) => (held.broken ??= error));
     }
-  } finally {
-    client.off("error", onError);
-    client.release(broken);
-  }
+  });
 }
 
 /** Events were taken by the endpoint: they leave the record. */

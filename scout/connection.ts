@@ -1,29 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Database, Queryable } from "../db/pool.ts";
+import type { Queryable } from "../db/pool.ts";
 import { beginScan } from "../db/scan.ts";
 import { TransientFailure } from "../domain/failure.ts";
-
-/**
- * Runs a scan's work on one connection. Everything that the work writes goes over it, and so does the lock on the source's scanning:
- * nothing is written once the lock is lost. When the work fails the connection ends, and with it its transaction, its lock and its
- * temporary tables.
- */
-export async function withScanConnection<T>(db: Database, work: (connection: Queryable) => Promise<T>): Promise<T> {
-  const client = await db.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error): void => void (broken = error);
-  client.on("error", onError);
-  try {
-    return await work(client);
-  } catch (error) {
-    const reason = broken ?? error;
-    broken ??= new Error("a scan on this connection failed");
-    throw reason;
-  } finally {
-    client.off("error", onError);
-    client.release(broken);
-  }
-}
 
 /** A process that was killed loses its lock when Postgres notices, which is soon. Milliseconds. */
 const lockWaitMs = 3_000;

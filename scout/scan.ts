@@ -1,5 +1,6 @@
 import { archiveBytesToOpen, markMembersVanished, reopenReturned } from "../db/archive.ts";
 import { noteDepartures, pruneDepartures } from "../db/departure.ts";
+import { withOwnClient } from "../db/client.ts";
 import { countPresent, markReturned, markVanished } from "../db/file-location.ts";
 import type { Queryable } from "../db/pool.ts";
 import { addSeenFinding, dismissVanished, prepareSeen, type Differences } from "../db/scan-difference.ts";
@@ -11,7 +12,7 @@ import type { Source } from "../db/source-root.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import { listCandidates, type Candidates } from "./candidates.ts";
-import { beginAlone, notedTogether, withScanConnection } from "./connection.ts";
+import { beginAlone, notedTogether } from "./connection.ts";
 import { addMembers, countFiles, type FileCounts } from "./file-counts.ts";
 import { hashCandidates } from "./hash-candidates.ts";
 import { describeLeftOut } from "./left-out.ts";
@@ -48,7 +49,8 @@ export interface ScanReport extends FileCounts {
 export async function scanSource(request: ScanRequest): Promise<ScanReport> {
   const { db, source, signal } = request;
   signal.throwIfAborted();
-  return withScanConnection(db, async (connection) => {
+  // Everything that is written goes over one connection, and so does the lock on the source's scanning: nothing is written once that is lost.
+  return withOwnClient(db, async (connection) => {
     const scanId = await beginAlone(connection, source, signal);
     try {
       return await runScan(request, connection, scanId);

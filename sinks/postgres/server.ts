@@ -1,4 +1,5 @@
 import { Pool, type PoolClient } from "pg";
+import { withOwnClient } from "../../db/client.ts";
 import type { Connections } from "../../domain/connection.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
 import type { PostgresAddress } from "./address.ts";
@@ -67,24 +68,7 @@ const begin = `begin isolation level read committed;
   select set_config('synchronous_commit', 'on', true) where current_setting('synchronous_commit') = 'off'`;
 
 function serverOf(pool: Pool, place: string): Server {
-  const use: Server["use"] = (doing, work) =>
-    onServer(`${place}: ${doing}`, async () => {
-      const client = await pool.connect();
-      let broken: Error | undefined;
-      const onError = (error: Error): void => void (broken = error);
-      client.on("error", onError);
-      try {
-        return await work(client);
-      } catch (error) {
-        const reason = broken ?? error;
-        // What it left open ends with the connection.
-        broken ??= new Error("the work on this connection failed");
-        throw reason;
-      } finally {
-        client.off("error", onError);
-        client.release(broken);
-      }
-    });
+  const use: Server["use"] = (doing, work) => onServer(`${place}: ${doing}`, () => withOwnClient(pool, work));
   return {
     place,
     use,
