@@ -1,4 +1,5 @@
 import { TerminalFailure } from "../domain/failure.ts";
+import { buffersOf, dictionariesIn } from "./buffers.ts";
 import { batchLayout, dictionaryOf, openMessage, readingArrow, type BatchLayout } from "./message.ts";
 import { readSchema, type ArrowSchema } from "./schema.ts";
 import { typeName, type ArrowField } from "./type.ts";
@@ -103,12 +104,10 @@ function readColumn(field: ArrowField, position: Position): Column {
   const node = layout.nodes[cursor.node++];
   if (node === undefined || node.rows < 0) throw new Error(`column "${field.name}" is missing in a batch`);
   const length = node.rows;
-  const kind = field.dictionary === undefined ? field.type.kind : "int";
-  const hasValidity = kind !== "null" && kind !== "union" && kind !== "run_end_encoded";
+  const { hasValidity, count: own, isView } = buffersOf(field);
   const bits = hasValidity ? nextBuffer(field, position) : null;
   const validity = bits === null || bits.length === 0 || node.nulls === 0 ? null : atLeast(bits, Math.ceil(length / 8), field);
-  const count =
-    bufferCount(field) + (kind.endsWith("_view") && !kind.startsWith("l") ? (layout.variadicCounts[cursor.variadic++] ?? 0) : 0);
+  const count = own + (isView ? (layout.variadicCounts[cursor.variadic++] ?? 0) : 0);
   const buffers = Array.from({ length: count }, (_, index) =>
     atLeast(nextBuffer(field, position), index === 0 ? firstBytes(field, length) : secondBytes(field, length, index), field),
   );
@@ -135,29 +134,6 @@ function atLeast(buffer: Uint8Array, bytes: number, field: ArrowField): Uint8Arr
   if (buffer.length < bytes)
     throw new Error(`column "${field.name}" of type ${typeName(field)} has a buffer of ${buffer.length} bytes where ${bytes} are needed`);
   return buffer;
-}
-
-/** Buffers of a column itself beside its validity, without its children's and without the bytes of views. */
-function bufferCount({ type, dictionary }: ArrowField): number {
-  if (dictionary !== undefined) return 1;
-  switch (type.kind) {
-    case "null":
-    case "struct":
-    case "fixed_size_list":
-    case "run_end_encoded":
-      return 0;
-    case "string":
-    case "binary":
-    case "large_string":
-    case "large_binary":
-    case "list_view":
-    case "large_list_view":
-      return 2;
-    case "union":
-      return type.mode === 0 ? 1 : 2;
-    default:
-      return 1;
-  }
 }
 
 /** Bytes that a value takes in the first buffer; 1/8 for bits. */
@@ -213,11 +189,4 @@ function checkChildren(field: ArrowField, length: number, children: readonly Col
   const needed = field.type.kind === "struct" ? length : field.type.kind === "fixed_size_list" ? length * field.type.size : 0;
   const short = children.find((child) => child.length < needed);
   if (short !== undefined) throw new Error(`column "${field.name}" has ${short.length} values below it where ${needed} are needed`);
-}
-
-/** The columns of values that the dictionaries hold, by the dictionary's id. */
-function dictionariesIn(field: ArrowField): readonly (readonly [number, ArrowField])[] {
-  const { dictionary, ...values } = field;
-  if (dictionary === undefined) return field.children.flatMap(dictionariesIn);
-  return [...field.children.flatMap(dictionariesIn), [dictionary.id, values]];
 }

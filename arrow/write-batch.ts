@@ -1,4 +1,5 @@
 import type { ArrowMessage } from "../domain/arrow.ts";
+import { buffersOf } from "./buffers.ts";
 import type { Column } from "./column.ts";
 import { encodeFlat, type FlatFields, type FlatValue } from "./flatbuffer.ts";
 import { encapsulate, messageVersion } from "./message.ts";
@@ -39,11 +40,12 @@ interface Body {
 
 function addColumn(body: Body, column: Column): void {
   const { field, length, validity, buffers, children } = column;
-  const kind = field.dictionary === undefined ? field.type.kind : "int";
-  body.nodes.push([length, kind === "null" ? length : validity === null ? 0 : length - countBits(validity, length)]);
-  if (kind !== "null" && kind !== "union" && kind !== "run_end_encoded") addBuffer(body, validity ?? none);
+  const { hasValidity, isView } = buffersOf(field);
+  const isNull = field.dictionary === undefined && field.type.kind === "null";
+  body.nodes.push([length, isNull ? length : validity === null ? 0 : length - countBits(validity, length)]);
+  if (hasValidity) addBuffer(body, validity ?? none);
   for (const buffer of buffers) addBuffer(body, buffer);
-  if (kind === "string_view" || kind === "binary_view") body.variadicCounts.push(buffers.length - 1);
+  if (isView) body.variadicCounts.push(buffers.length - 1);
   for (const child of children) addColumn(body, child);
 }
 

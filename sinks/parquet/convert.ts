@@ -1,4 +1,5 @@
 import { TerminalFailure } from "../../domain/failure.ts";
+import { buffersOf, dictionariesIn } from "../../arrow/buffers.ts";
 import { batchLayout, dictionaryOf, endOfStream, headerKind, openMessage } from "../../arrow/message.ts";
 import type { BatchLayout } from "../../arrow/message.ts";
 import { typeName } from "../../arrow/type.ts";
@@ -27,13 +28,6 @@ export function convertStream(stream: Uint8Array, fields: readonly ArrowField[])
 const dictionaryBatch = 2;
 const recordBatch = 3;
 
-/** The columns of values that the dictionaries hold, by the dictionary's id. */
-function dictionariesIn(field: ArrowField): readonly (readonly [number, ArrowField])[] {
-  const { dictionary, ...values } = field;
-  if (dictionary === undefined) return field.children.flatMap(dictionariesIn);
-  return [[dictionary.id, values]];
-}
-
 function convertBatch(stream: Uint8Array, bodyAt: number, layout: BatchLayout, fields: readonly ArrowField[]): void {
   if (layout.compressed)
     throw new TerminalFailure({ code: "SINK_SCHEMA", message: "the Arrow data is compressed; times in seconds can't be converted in it" });
@@ -42,9 +36,9 @@ function convertBatch(stream: Uint8Array, bodyAt: number, layout: BatchLayout, f
     const rows = layout.nodes[position.node++]?.rows ?? 0;
     const validity = layout.buffers[position.buffer];
     const values = layout.buffers[position.buffer + 1];
-    position.buffer += bufferCount(field);
-    if (field.type.kind.endsWith("_view") && !field.type.kind.includes("list"))
-      position.buffer += layout.variadicCounts[position.variadic++] ?? 0;
+    const { hasValidity, count, isView } = buffersOf(field);
+    position.buffer += Number(hasValidity) + count;
+    if (isView) position.buffer += layout.variadicCounts[position.variadic++] ?? 0;
     if (field.dictionary !== undefined) return;
     if (isConverted(field.type) && validity !== undefined && values !== undefined)
       convertValues({
@@ -57,27 +51,6 @@ function convertBatch(stream: Uint8Array, bodyAt: number, layout: BatchLayout, f
     for (const child of field.children) visit(child, `${path}.${child.name}`);
   };
   for (const field of fields) visit(field, field.name);
-}
-
-/** Buffers of a column itself, without its children's and without the data buffers of views. Source: Arrow columnar format, "Buffer listing". */
-function bufferCount({ type, dictionary }: ArrowField): number {
-  if (dictionary !== undefined) return 2;
-  switch (type.kind) {
-    case "null":
-      return 0;
-    case "struct":
-    case "fixed_size_list":
-      return 1;
-    case "string":
-    case "binary":
-    case "large_string":
-    case "large_binary":
-    case "list_view":
-    case "large_list_view":
-      return 3;
-    default:
-      return 2;
-  }
 }
 
 interface Values {
