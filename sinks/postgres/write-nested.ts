@@ -1,7 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import type { Column } from "../../arrow/column.ts";
 import { rangeReader } from "../../arrow/scalar.ts";
 import { jsonReader } from "../../arrow/text.ts";
+import { TerminalFailure } from "../../domain/failure.ts";
 import { ValueRefused, type CopyBuffer, type WriteValue } from "./copy-buffer.ts";
 import { sqlTypeOf } from "./sql-type.ts";
 
@@ -35,10 +35,8 @@ export function writeList(column: Column, out: CopyBuffer, writeItem: WriteValue
 /** A nested value as jsonb: its version, then its text. Source: src/backend/utils/adt/jsonb.c, jsonb_recv. */
 export function writeJson(column: Column, out: CopyBuffer): WriteValue {
   const json = jsonReader(column);
-  const isText = isUtf8Within(column);
   return (row, at) => {
-    if (!isText) throw new ValueRefused("a text within the column is not UTF-8");
-    const text = json(row);
+    const text = asText(json, row);
     const length = Buffer.byteLength(text);
     out.reserve(at, 5 + length);
     out.view.setInt32(at, length + 1);
@@ -48,10 +46,11 @@ export function writeJson(column: Column, out: CopyBuffer): WriteValue {
   };
 }
 
-/** Reading them as JavaScript strings would change bytes that are no text without a word. */
-function isUtf8Within({ field, buffers, children, dictionary }: Column): boolean {
-  if (dictionary !== null) return dictionary.every(isUtf8Within);
-  const { kind } = field.type;
-  if (kind === "string" || kind === "large_string" || kind === "string_view") return buffers.slice(1).every((bytes) => isUtf8(bytes));
-  return children.every(isUtf8Within);
+function asText(json: (row: number) => string, row: number): string {
+  try {
+    return json(row);
+  } catch (error) {
+    if (!(error instanceof TerminalFailure && error.code === "SINK_VALUE")) throw error;
+    throw new ValueRefused("a text within the column is not UTF-8");
+  }
 }

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "sinks"))
-from arrow_types import all_cases  # noqa: E402
+from arrow_types import all_cases, write_stream  # noqa: E402
 
 
 def cases():
@@ -30,9 +30,7 @@ def cases():
 def make(folder):
     names = []
     for name, table in cases():
-        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=name == "dictionary_delta")
-        with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-            writer.write_table(table)
+        write_stream(folder, name, table)
         names.append(name)
     print(json.dumps(names))
 

@@ -196,12 +196,16 @@ def all_cases():
         yield name, table, EXACT
 
 
+def write_stream(folder, name, table):
+    options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=name == "dictionary_delta")
+    with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table)
+
+
 def make(folder):
     listing = []
     for name, table, expected in all_cases():
-        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=name == "dictionary_delta")
-        with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-            writer.write_table(table)
+        write_stream(folder, name, table)
         listing.append({"name": name, "type": str(table.schema.field(0).type), "expected": str(expected), "rows": table.num_rows})
     print(json.dumps(listing))
 

@@ -6,7 +6,6 @@ that `mssql-types.test.ts` makes of what it decodes, or the code and a part of t
 
 import datetime as dt
 import decimal
-import json
 import math
 import random
 import struct
@@ -18,26 +17,15 @@ import arrow_types
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as is_
+from sql_types import PER_SECOND, Refused, check_json, decoded, expected_of, is_list, jsonable, make, raw
 
 DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 7}
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 EPOCH = dt.date(1970, 1, 1).toordinal()
 EXACT = decimal.Context(prec=100)
 
 
-class Refused(Exception):
-    def __init__(self, code, part):
-        self.expected = {"refused": code, "message": part}
-
-
 def no_type():
     return Refused("SINK_TYPE", "which SQL Server can't keep")
-
-
-def is_list(kind):
-    return any(
-        test(kind) for test in (is_.is_list, is_.is_large_list, is_.is_fixed_size_list, is_.is_list_view, is_.is_large_list_view)
-    )
 
 
 PLAIN = [
@@ -62,7 +50,7 @@ def sql_type(kind):
     if isinstance(kind, pa.BaseExtensionType):
         return sql_type(kind.storage_type)
     if is_list(kind) or is_.is_struct(kind) or is_.is_map(kind):
-        check_json(kind)
+        check_json(kind, no_type())
         return "nvarchar(max)"
     if is_.is_null(kind):
         return "bit"
@@ -83,13 +71,6 @@ def sql_type(kind):
     raise no_type()
 
 
-def check_json(kind):
-    if is_.is_interval(kind) or is_.is_union(kind):
-        raise no_type()
-    for index in range(kind.num_fields):
-        check_json(kind.field(index).type)
-
-
 def texts(array):
     kind = array.type
     if len(array) == 0:
@@ -101,20 +82,6 @@ def texts(array):
     if is_list(kind) or is_.is_struct(kind) or is_.is_map(kind):
         return [None if value is None else ["json", jsonable(kind, value)] for value in array.to_pylist()]
     return [None if value is None else text(kind, value) for value in raw(array)]
-
-
-def decoded(array):
-    places = array.indices.to_pylist()
-    return pa.concat_arrays([array.dictionary.slice(p, 1) if p is not None else pa.nulls(1, array.type.value_type) for p in places])
-
-
-def raw(array):
-    kind = array.type
-    if is_.is_timestamp(kind) or is_.is_duration(kind) or kind in (pa.date64(), pa.time64("us"), pa.time64("ns")):
-        return array.view(pa.int64()).to_pylist()
-    if is_.is_date32(kind) or is_.is_time32(kind):
-        return array.view(pa.int32()).to_pylist()
-    return array.to_pylist()
 
 
 def text(kind, value):
@@ -164,29 +131,6 @@ def clock(unit, value):
     digits = DIGITS[unit]
     rest = f".{fraction:0{digits}}" if digits else ""
     return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}{rest}"
-
-
-def jsonable(kind, value):
-    """As `arrow/text.ts` has nested values in JSON."""
-    if value is None:
-        return None
-    if is_.is_dictionary(kind):
-        return jsonable(kind.value_type, value)
-    if is_list(kind):
-        return [jsonable(kind.value_type, item) for item in value]
-    if is_.is_struct(kind):
-        return {kind.field(i).name: jsonable(kind.field(i).type, value[kind.field(i).name]) for i in range(kind.num_fields)}
-    if is_.is_map(kind):
-        return [{"key": jsonable(kind.key_type, k), "value": jsonable(kind.item_type, v)} for k, v in value]
-    if is_.is_timestamp(kind):
-        return value.strftime("%Y-%m-%dT%H:%M:%S") + ("Z" if kind.tz else "")
-    if kind == pa.date64():
-        return value.strftime("%Y-%m-%dT00:00:00.000")
-    if is_.is_time(kind):
-        return value.strftime("%H:%M:%S")
-    if is_.is_duration(kind):
-        return f"PT{int(value.total_seconds())}S"
-    return value
 
 
 def more_cases():
@@ -279,26 +223,6 @@ def check_names(names):
             raise Refused("SINK_COLUMNS", "two columns of the output are named")
 
 
-def expect(table):
-    try:
-        check_names(table.column_names)
-        types = [sql_type(field.type) for field in table.schema]
-        columns = [[v for chunk in column.chunks for v in texts(chunk)] for column in table.columns]
-        return {"types": types, "columns": columns}
-    except Refused as refused:
-        return refused.expected
-
-
-def make(folder):
-    listing = []
-    for name, table in all_cases():
-        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=name == "dictionary_delta")
-        with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-            writer.write_table(table)
-        listing.append({"name": name, "type": str(table.schema.field(0).type), **(INVALID.get(name) or expect(table))})
-    print(json.dumps(listing, default=default))
-
-
 # Python can't read these.
 INVALID = {
     "not_utf8": Refused("SINK_VALUE", 'row 2 of column "c" is not UTF-8').expected,
@@ -307,11 +231,9 @@ INVALID = {
 }
 
 
-def default(value):
-    if isinstance(value, (D, dt.date)):
-        return str(value)
-    raise TypeError(value)
+def expect(name, table):
+    return INVALID.get(name) or expected_of(table, check_names, lambda field: sql_type(field.type), texts)
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[2]))
+    make(Path(sys.argv[2]), all_cases(), expect)

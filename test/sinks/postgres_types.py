@@ -4,8 +4,6 @@
 that `postgres-types.test.ts` reads through SQL, or the code and a part of the message of the refusal.
 """
 
-import datetime as dt
-import json
 import random
 import sys
 from decimal import Decimal as D
@@ -15,14 +13,9 @@ import arrow_types
 import numpy as np
 import pyarrow as pa
 import pyarrow.types as is_
+from sql_types import PER_SECOND, Refused, check_json, decoded, expected_of, is_list, jsonable, make, raw
 
-PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 MICROS_2000 = 946684800 * 10**6
-
-
-class Refused(Exception):
-    def __init__(self, code, part):
-        self.expected = {"refused": code, "message": part}
 
 
 def no_type():
@@ -37,11 +30,11 @@ def sql_type(field):
         kind = kind.storage_type
     if is_list(kind):
         if is_nested(kind.value_type):
-            check_json(kind)
+            check_json(kind, no_type())
             return "jsonb"
         return sql_type(kind.value_field) + "[]"
     if is_.is_struct(kind) or is_.is_map(kind):
-        check_json(kind)
+        check_json(kind, no_type())
         return "jsonb"
     if is_.is_union(kind) or is_.is_run_end_encoded(kind):
         raise no_type()
@@ -74,22 +67,9 @@ PLAIN = [
 ]
 
 
-def is_list(kind):
-    return any(
-        test(kind) for test in (is_.is_list, is_.is_large_list, is_.is_fixed_size_list, is_.is_list_view, is_.is_large_list_view)
-    )
-
-
 def is_nested(kind):
     kind = kind.value_type if is_.is_dictionary(kind) else kind
     return is_list(kind) or is_.is_struct(kind) or is_.is_map(kind)
-
-
-def check_json(kind):
-    if is_.is_interval(kind) or is_.is_union(kind):
-        raise no_type()
-    for index in range(kind.num_fields):
-        check_json(kind.field(index).type)
 
 
 def texts(array):
@@ -108,20 +88,6 @@ def texts(array):
     if is_list(kind) or is_.is_struct(kind) or is_.is_map(kind):
         return [None if not valid else ["json", value] for valid, value in zip(array.is_valid().to_pylist(), json_values(array))]
     return [None if scalar is None else text(kind, scalar) for scalar in raw(array)]
-
-
-def decoded(array):
-    places = array.indices.to_pylist()
-    return pa.concat_arrays([array.dictionary.slice(p, 1) if p is not None else pa.nulls(1, array.type.value_type) for p in places])
-
-
-def raw(array):
-    kind = array.type
-    if is_.is_timestamp(kind) or is_.is_duration(kind) or kind in (pa.date64(), pa.time64("us"), pa.time64("ns")):
-        return array.view(pa.int64()).to_pylist()
-    if is_.is_date32(kind) or is_.is_time32(kind):
-        return array.view(pa.int32()).to_pylist()
-    return array.to_pylist()
 
 
 def text(kind, value):
@@ -170,28 +136,6 @@ def array_item(kind, values):
     return values
 
 
-def jsonable(kind, value):
-    if value is None:
-        return None
-    if is_.is_dictionary(kind):
-        return jsonable(kind.value_type, value)
-    if is_list(kind):
-        return [jsonable(kind.value_type, item) for item in value]
-    if is_.is_struct(kind):
-        return {kind.field(i).name: jsonable(kind.field(i).type, value[kind.field(i).name]) for i in range(kind.num_fields)}
-    if is_.is_map(kind):
-        return [{"key": jsonable(kind.key_type, k), "value": jsonable(kind.item_type, v)} for k, v in value]
-    if is_.is_timestamp(kind):
-        return value.strftime("%Y-%m-%dT%H:%M:%S") + ("Z" if kind.tz else "")
-    if kind == pa.date64():
-        return value.strftime("%Y-%m-%dT00:00:00.000")
-    if is_.is_time(kind):
-        return value.strftime("%H:%M:%S")
-    if is_.is_duration(kind):
-        return f"PT{int(value.total_seconds())}S"
-    return value
-
-
 def more_cases():
     chance = random.Random(5)
     yield "uint64", pa.array([0, 1, 9999, 10000, 10**8, 2**53 + 1, 2**63, 2**64 - 1, *(chance.getrandbits(64) for _ in range(200))], pa.uint64())
@@ -228,41 +172,37 @@ def more_cases():
     yield "days", pa.array([-2451545 + 10957, 2**21, None], pa.int32()).view(pa.date32())
 
 
+def bad_texts():
+    bad = pa.array([b"ok", b"\xff\xfe"]).view(pa.string())
+    yield "not_utf8_within", pa.StructArray.from_arrays([bad], names=["s"])
+    # Texts this short are within the view itself.
+    short = pa.array([b"ok", b"\xff\xfe"], pa.binary_view()).view(pa.string_view())
+    yield "not_utf8_view_within", pa.StructArray.from_arrays([short], names=["s"])
+    yield "not_utf8_under_null", pa.StructArray.from_arrays([bad], names=["s"], mask=pa.array([False, True]))
+
+
 def all_cases():
     for name, table, _ in arrow_types.all_cases():
         yield name, table
     names = ["a", "A", "select", "a.b", 'é€𝄞 "q"\n', "_cf_other", "x" * 63, "user"]
     yield "names_kept", pa.Table.from_arrays([pa.array([i]) for i in range(len(names))], names=names)
-    for name, array in more_cases():
+    for name, array in [*more_cases(), *bad_texts()]:
         yield name, pa.table({"c": array})
 
 
-def expect(table):
-    try:
-        if "" in table.column_names:
-            raise Refused("SINK_COLUMNS", "column 3 has an empty name")
-        types = [sql_type(field) for field in table.schema]
-        columns = [[v for chunk in column.chunks for v in texts(chunk)] for column in table.columns]
-        return {"types": types, "columns": columns}
-    except Refused as refused:
-        return refused.expected
+def check_names(names):
+    if "" in names:
+        raise Refused("SINK_COLUMNS", "column 3 has an empty name")
 
 
-def make(folder):
-    listing = []
-    for name, table in all_cases():
-        options = pa.ipc.IpcWriteOptions(emit_dictionary_deltas=name == "dictionary_delta")
-        with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
-            writer.write_table(table)
-        listing.append({"name": name, "type": str(table.schema.field(0).type), "names": table.column_names, **expect(table)})
-    print(json.dumps(listing, default=default))
+# Python can't read these.
+NOT_UTF8 = Refused("SINK_VALUE", 'row 2 of column "c" can\'t be kept in Postgres: a text within the column is not UTF-8').expected
+INVALID = {"not_utf8_within": NOT_UTF8, "not_utf8_view_within": NOT_UTF8}
 
 
-def default(value):
-    if isinstance(value, (D, dt.date)):
-        return str(value)
-    raise TypeError(value)
+def expect(name, table):
+    return INVALID.get(name) or expected_of(table, check_names, sql_type, texts)
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[2]))
+    make(Path(sys.argv[2]), all_cases(), expect)
