@@ -27,6 +27,12 @@ export async function openArrowFile(path: string): Promise<ArrowFile> {
   };
 }
 
+/** All messages of such a file, the schema first. */
+export async function readMessages(path: string): Promise<readonly ArrowMessage[]> {
+  await using file = await openArrowFile(path);
+  return [file.schema, ...(await Array.fromAsync(file.batches()))];
+}
+
 async function readMessage(
   file: FileHandle,
   at: number,

@@ -11,6 +11,7 @@ import type { ColumnChecks, Contract } from "../domain/contract.ts";
 import { createSinks } from "../sinks/registry.ts";
 import type { Figure } from "./figure.ts";
 import { seconds } from "./seconds.ts";
+import { tradesRequest } from "./trades-request.ts";
 
 const rows = 2_000_000;
 const batchRows = 50_000;
@@ -70,7 +71,7 @@ export async function benchContract(): Promise<readonly Figure[]> {
     return message;
   };
   const write = async (screen: Screen | null): Promise<void> => {
-    const writer = await sinks.forUri("parquet://out").open(request(schema));
+    const writer = await sinks.forUri("parquet://out").open(tradesRequest("parquet://out", schema));
     for (const batch of batches) await writer.write(screen === null ? batch : check(screen, batch));
     await writer.stage();
     await writer.abort();
@@ -124,10 +125,4 @@ function texts(value: (row: number) => string): readonly Uint8Array[] {
   const offsets = new Int32Array(batchRows + 1);
   for (const [row, text] of all.entries()) offsets[row + 1] = offsets[row]! + text.length;
   return [bytes(offsets), new Uint8Array(Buffer.from(all.join("")))];
-}
-
-function request(schema: ArrowMessage) {
-  const lineage = { sourceHash: "a".repeat(64), jobId: "1", fileVersionId: "1", processedAt: new Date(), pluginVersion: "trades@1" };
-  const place = { uri: "parquet://out", mode: "append", output: "trades", relPath: "trades.csv", locationId: "1" } as const;
-  return { ...place, jobId: "1", attempt: 1, pluginName: "trades", artifactHash: "b".repeat(64), lineage, schema };
 }

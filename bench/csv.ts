@@ -1,16 +1,15 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
-import type { ArrowMessage } from "../domain/arrow.ts";
-import { headerKind, openMessage } from "../arrow/message.ts";
-import { scalarIn } from "../arrow/flatbuffer.ts";
 import { createSinks } from "../sinks/registry.ts";
+import { readMessages } from "./arrow-file.ts";
 import type { Figure } from "./figure.ts";
 import { peakMemoryOf } from "./peak-memory.ts";
 import { arrowHandler } from "./samples.ts";
 import { seconds } from "./seconds.ts";
 import { startBenchSystem } from "./system.ts";
+import { tradesRequest } from "./trades-request.ts";
 
 const rows = 2_000_000;
 const rounds = 3;
@@ -26,7 +25,7 @@ export async function benchCsv(): Promise<readonly Figure[]> {
   const folder = await mkdtemp(join(tmpdir(), "casparian-bench-"));
   const stream = join(folder, "trades.arrows");
   await execa(python, ["-c", makeScript, stream, String(rows)]);
-  const { schema, messages } = messagesOf(await readFile(stream));
+  const [schema, ...messages] = await readMessages(stream);
   const before = peakMemoryOf(process.pid);
   const sinks = createSinks({ baseDir: folder });
   const times = { csv: [] as number[], jsonl: [] as number[], pyarrow: [] as number[] };
@@ -36,7 +35,7 @@ export async function benchCsv(): Promise<readonly Figure[]> {
         await seconds(async () => {
           const uri = `${scheme}://${scheme}-${round}`;
           const sink = sinks.forUri(uri);
-          const writer = await sink.open({ ...request, uri, schema });
+          const writer = await sink.open(tradesRequest(uri, schema!, lineage));
           for (const message of messages) await writer.write(message);
           await sink.commit(await writer.stage());
         }),
@@ -83,31 +82,6 @@ const lineage = {
   processedAt: new Date(),
   pluginVersion: "trades@1.2.3",
 };
-const request = {
-  mode: "append",
-  output: "trades",
-  jobId: lineage.jobId,
-  attempt: 1,
-  pluginName: "trades",
-  locationId: "7",
-  artifactHash: "b".repeat(64),
-  relPath: "trades.csv",
-  lineage,
-} as const;
-
-function messagesOf(stream: Uint8Array): { readonly schema: ArrowMessage; readonly messages: readonly ArrowMessage[] } {
-  const all: ArrowMessage[] = [];
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  for (let at = 0; at < stream.length && view.getInt32(at + 4, true) > 0;) {
-    const { header, end } = openMessage(stream, at);
-    const kind = (["schema", "dictionary", "batch"] as const)[headerKind(stream, at) - 1]!;
-    all.push({ kind, rows: kind === "batch" ? Number(scalarIn(header, 0, "i64", 0)) : 0, bytes: stream.subarray(at, end) });
-    at = end;
-  }
-  const [schema, ...messages] = all;
-  return { schema: schema!, messages };
-}
-
 const makeScript = `
 import sys
 import numpy as np, pyarrow as pa

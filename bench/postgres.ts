@@ -1,19 +1,19 @@
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { Client } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import type { ArrowMessage } from "../domain/arrow.ts";
-import { headerKind, openMessage } from "../arrow/message.ts";
-import { scalarIn } from "../arrow/flatbuffer.ts";
 import { createPostgresSink } from "../sinks/postgres.ts";
+import { readMessages } from "./arrow-file.ts";
 import type { Figure } from "./figure.ts";
 import { rows, writeLargeCsv } from "./large-file.ts";
 import { arrowHandler } from "./samples.ts";
 import { seconds } from "./seconds.ts";
 import { startBenchSystem } from "./system.ts";
+import { tradesRequest } from "./trades-request.ts";
 
 const rounds = 3;
 
@@ -93,7 +93,7 @@ async function makeSamples(system: Awaited<ReturnType<typeof startBenchSystem>>)
   ];
   await writeLargeCsv(plain, 1);
   await execa(await system.python(), ["-c", script, plain, whole, stream]);
-  return { plain, whole, messages: messagesOf(await readFile(stream)) };
+  return { plain, whole, messages: await readMessages(stream) };
 }
 
 const script = `
@@ -122,19 +122,7 @@ async function timeSink(url: string, messages: readonly ArrowMessage[]): Promise
   let staged = 0;
   const whole = await seconds(async () => {
     const began = performance.now();
-    const writer = await sink.open({
-      uri: `${address.href}?table=public.trades`,
-      mode: "append",
-      output: "trades",
-      jobId: lineage.jobId,
-      attempt: 1,
-      pluginName: "trades",
-      locationId: "1",
-      artifactHash: "b".repeat(64),
-      relPath: "trades.csv",
-      lineage,
-      schema: schema!,
-    });
+    const writer = await sink.open(tradesRequest(`${address.href}?table=public.trades`, schema!, lineage));
     for (const batch of batches) await writer.write(batch);
     const output = await writer.stage();
     staged = (performance.now() - began) / 1000;
@@ -152,16 +140,4 @@ function timeCopy(client: Client, path: string, table: string): Promise<number> 
       client.query(copyFrom("copy public.copied from stdin (format csv, header)")),
     );
   });
-}
-
-function messagesOf(stream: Uint8Array): readonly ArrowMessage[] {
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  const all: ArrowMessage[] = [];
-  for (let at = 0; at < stream.length && view.getInt32(at + 4, true) > 0;) {
-    const { header, end } = openMessage(stream, at);
-    const kind = (["schema", "dictionary", "batch"] as const)[headerKind(stream, at) - 1] ?? "batch";
-    all.push({ kind, rows: kind === "batch" ? Number(scalarIn(header, 0, "i64", 0)) : 0, bytes: stream.subarray(at, end) });
-    at = end;
-  }
-  return all;
 }

@@ -1,6 +1,7 @@
 import { createParquetSink } from "../sinks/parquet.ts";
 import { openArrowFile } from "./arrow-file.ts";
 import { peakMemoryOf } from "./peak-memory.ts";
+import { tradesRequest } from "./trades-request.ts";
 
 /**
  * Run as `node write-parquet.ts BASE_DIR STREAM TIMES`: writes the batches of an Arrow stream so many times into one result, and prints
@@ -17,20 +18,7 @@ await sink.close();
 
 async function writeOnce(repeats: number): Promise<void> {
   await using file = await openArrowFile(stream);
-  const lineage = { sourceHash: "a".repeat(64), jobId: "1", fileVersionId: "1", processedAt: new Date(), pluginVersion: "trades@1" };
-  const writer = await sink.open({
-    uri: "parquet://trades",
-    mode: "append",
-    output: "trades",
-    jobId: "1",
-    attempt: 1,
-    pluginName: "trades",
-    locationId: "1",
-    artifactHash: "b".repeat(64),
-    relPath: "trades.csv",
-    lineage,
-    schema: file.schema,
-  });
+  const writer = await sink.open(tradesRequest("parquet://trades", file.schema));
   for (let repeat = 0; repeat < repeats; repeat += 1) for await (const batch of file.batches()) await writer.write(batch);
   await sink.commit(await writer.stage());
 }
