@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { execa } from "execa";
+import { vi } from "vitest";
 import { ensureEnvironment, environmentOf } from "../../bridge/environments.ts";
 import { environmentRoot } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
@@ -29,7 +30,7 @@ export async function startS3Server(): Promise<S3Server> {
   });
   const url = `http://127.0.0.1:${port}`;
   Object.assign(process.env, environmentFor(url));
-  await untilAnswers(url);
+  await vi.waitFor(() => fetch(url), { timeout: 60_000 });
   return {
     url,
     async [Symbol.asyncDispose]() {
@@ -50,13 +51,4 @@ async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number };
   await new Promise((resolve) => server.close(resolve));
   return port;
-}
-
-async function untilAnswers(url: string): Promise<void> {
-  for (const end = Date.now() + 60_000; Date.now() < end;) {
-    const answer = await fetch(url).catch(() => null);
-    if (answer !== null) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`the S3 server at ${url} doesn't answer`);
 }
