@@ -8,7 +8,6 @@ import type { Queryable } from "../db/pool.ts";
 import { storesOf } from "../db/snapshot.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { corruptCopy } from "../snapshots/content.ts";
-import { restoreMember } from "../archives/restore-member.ts";
 import { inTheWay, notWritable, saveContent } from "../snapshots/save.ts";
 import { findStore, snapshotPath, type SnapshotStore } from "../snapshots/store.ts";
 import type { ControlContext } from "./context.ts";
@@ -69,6 +68,8 @@ async function saveMember(db: Queryable, versionId: string, { to, store, save, s
   try {
     const unpacked = join(folder, "member");
     const copies = store === null ? null : { store, contentsHolding: (id: string) => contentsHolding(db, id) };
+    // What reads archives is not needed to list versions.
+    const { restoreMember } = await import("../archives/restore-member.ts");
     const { from } = await restoreMember(version, version.archive!, unpacked, { copies, signal: signal ?? new AbortController().signal });
     return from !== null && (await save(unpacked)) === "saved" ? from : null;
   } finally {
