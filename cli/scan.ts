@@ -3,7 +3,7 @@ import type { Client } from "@temporalio/client";
 import { Command, InvalidArgumentError } from "commander";
 import type { ControlContext } from "../control/context.ts";
 import { asServiceTrouble } from "../control/open-record.ts";
-import { chooseSources, scanSources, type ScanOutcome, type ScanProgress, type ScanRequest } from "../control/scan-sources.ts";
+import { chooseSources, scanSources, type ScanOutcome, type ScanStep, type ScanRequest } from "../control/scan-sources.ts";
 import { TransientFailure, WrongUse } from "../domain/failure.ts";
 import { isHomeHeld } from "../services/home-lock.ts";
 import { readRunFile } from "../services/run-file.ts";
@@ -114,7 +114,7 @@ async function startUnlessRunning(shell: Shell, request: ScanRequest): Promise<S
 /** Elsewhere than on a terminal a line for each change would be thousands. Milliseconds. */
 const lineEveryMs = 5_000;
 
-function progressOn({ terminal }: Shell): (progress: ScanProgress) => void {
+function progressOn({ terminal }: Shell): (progress: ScanStep) => void {
   let last = "";
   let lastAt = 0;
   return (progress) => {
@@ -126,7 +126,7 @@ function progressOn({ terminal }: Shell): (progress: ScanProgress) => void {
   };
 }
 
-function describeProgress(progress: ScanProgress): string {
+function describeProgress(progress: ScanStep): string {
   if (progress.step === "scanning") {
     return `Scanning ${progress.scans.length === 0 ? progress.sources.join(", ") : progress.scans.map(describePace).join("; ")}`;
   }
@@ -153,7 +153,7 @@ function describePace(pace: ScanPace): string {
   return `${seen}, ${hashed}, ${speed}, ${bytes(pace.bytesPerSecond)}/s`;
 }
 
-type ScanPace = Extract<ScanProgress, { step: "scanning" }>["scans"][number];
+type ScanPace = Extract<ScanStep, { step: "scanning" }>["scans"][number];
 
 function describe(
   shell: Shell,

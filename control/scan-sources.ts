@@ -28,10 +28,11 @@ export interface ScanContext {
   readonly temporal: Client;
   readonly signal: AbortSignal;
   /** Told at every change. */
-  readonly onProgress: (progress: ScanProgress) => void;
+  readonly onProgress: (progress: ScanStep) => void;
 }
 
-export type ScanProgress =
+/** What is being done, and how far it is. */
+export type ScanStep =
   | {
       readonly step: "scanning";
       readonly sources: readonly string[];

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
-import { scanSources, type ScanContext, type ScanOutcome, type ScanProgress, type ScanRequest } from "../../control/scan-sources.ts";
+import { scanSources, type ScanContext, type ScanOutcome, type ScanStep, type ScanRequest } from "../../control/scan-sources.ts";
 import type { Source } from "../../db/source-root.ts";
 import { scanWorkflowId } from "../../workflows/names.ts";
 import { testDatabase } from "../support/database.ts";
@@ -56,14 +56,14 @@ afterAll(async () => {
   await close();
 });
 
-let seen: ScanProgress[];
+let seen: ScanStep[];
 function scan(request: Partial<ScanRequest> = {}, options: Partial<ScanContext> = {}): Promise<ScanOutcome> {
   seen = [];
   const context = {
     db,
     temporal: temporal.client,
     signal: new AbortController().signal,
-    onProgress: (step: ScanProgress) => void seen.push(step),
+    onProgress: (step: ScanStep) => void seen.push(step),
   };
   return scanSources({ ...context, ...options }, { wait: false, timeoutMs: null, ...request });
 }
