@@ -62,6 +62,13 @@ export function typeName({ type, dictionary, children }: Pick<ArrowField, "type"
   return `dictionary<values=${valueTypeName(type, children)}, indices=${indices}, ordered=${dictionary.ordered ? 1 : 0}>`;
 }
 
+/** Fields in words, as contracts and the record have them. */
+export function describeFields(
+  fields: readonly ArrowField[],
+): readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[] {
+  return fields.map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable }));
+}
+
 function valueTypeName(type: ArrowType, children: readonly ArrowField[]): string {
   switch (type.kind) {
     case "int":

@@ -3,7 +3,7 @@ import { runsOf, takeRows } from "../arrow/filter.ts";
 import { dictionaryOf, openMessage, readingArrow } from "../arrow/message.ts";
 import { writeSchema } from "../arrow/schema.ts";
 import { jsonReader } from "../arrow/text.ts";
-import { typeName, type ArrowField } from "../arrow/type.ts";
+import { describeFields, typeName, type ArrowField } from "../arrow/type.ts";
 import { writeBatch } from "../arrow/write-batch.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
 import {
@@ -40,7 +40,7 @@ export interface Screened {
 
 /** The columns of a schema message, as a contract has them. */
 export function columnsOf(schema: ArrowMessage): readonly ContractColumn[] {
-  return createBatchReader(schema).schema.fields.map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable }));
+  return describeFields(createBatchReader(schema).schema.fields);
 }
 
 /**

@@ -1,10 +1,9 @@
-import { open } from "node:fs/promises";
 import { areOfOneJob, resultOf } from "../result-name.ts";
 import type { OpenRequest } from "../sink.ts";
 import type { ArrowMetadata } from "../../arrow/type.ts";
 import { readSummary } from "./footer.ts";
 import type { FileKind, FoundFile } from "../files/commit.ts";
-import { systemCode } from "../files/refusal.ts";
+import { readExisting } from "../files/read-existing.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 
 /**
@@ -60,22 +59,15 @@ export function withoutOwnKeys(metadata: ArrowMetadata): ArrowMetadata {
 }
 
 /** Which staging and result a file holds: "nothing" where there is no file, "foreign" where it is none of ours. */
-export async function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
-  let handle;
-  try {
-    handle = await open(path, "r");
-  } catch (error) {
-    if (systemCode(error) === "ENOENT") return "nothing";
-    throw error;
-  }
-  try {
-    const { keyValues } = await readSummary(handle, path);
-    const [staged, result] = [keyValues.get(stagedKey), keyValues.get(resultKey)];
-    return staged === undefined || result === undefined ? "foreign" : { staged, result };
-  } catch (error) {
-    if (error instanceof TerminalFailure && error.code === "SINK_UNREADABLE") return "foreign";
-    throw error;
-  } finally {
-    await handle.close();
-  }
+export function ownerOf(path: string): Promise<{ readonly staged: string; readonly result: string } | "nothing" | "foreign"> {
+  return readExisting(path, async (file) => {
+    try {
+      const { keyValues } = await readSummary(file, path);
+      const [staged, result] = [keyValues.get(stagedKey), keyValues.get(resultKey)];
+      return staged === undefined || result === undefined ? "foreign" : { staged, result };
+    } catch (error) {
+      if (error instanceof TerminalFailure && error.code === "SINK_UNREADABLE") return "foreign";
+      throw error;
+    }
+  });
 }

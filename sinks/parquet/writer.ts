@@ -5,7 +5,7 @@ import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
 import { openMessage, readingArrow } from "../../arrow/message.ts";
 import { readSchema, writeSchema } from "../../arrow/schema.ts";
-import { typeName } from "../../arrow/type.ts";
+import { describeFields } from "../../arrow/type.ts";
 import { createAssembly } from "./assembly.ts";
 import type { Assembly } from "./assembly.ts";
 import type { EncodePool } from "./encode-pool.ts";
@@ -112,7 +112,7 @@ function describe(
     uri: request.uri,
     mode: request.mode,
     output: request.output,
-    columns: kept.fields.map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
+    columns: describeFields(kept.fields),
     staged: { name, target, result: resultOf(request) },
     target: join(folder, target),
   };

@@ -1,6 +1,6 @@
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { createBatchReader } from "../../arrow/column.ts";
-import { typeName, type ArrowField } from "../../arrow/type.ts";
+import { describeFields, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
@@ -90,7 +90,7 @@ function describe(
     uri,
     mode,
     output,
-    columns: [...fields, ...lineageFields].map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
+    columns: describeFields([...fields, ...lineageFields]),
     target: postgresUri(uri, output),
   };
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { open, type FileHandle } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import type { FileKind, FoundFile, StagedName } from "../files/commit.ts";
-import { systemCode } from "../files/refusal.ts";
+import { readExisting } from "../files/read-existing.ts";
 import { dialects, type DialectName } from "./dialect.ts";
 
 /**
@@ -21,20 +21,7 @@ export function textFiles(name: DialectName): FileKind {
   return {
     suffix: `.${name}`,
     marks: ["ends", "changed", "rowEnd"],
-    async read(path) {
-      let handle;
-      try {
-        handle = await open(path, "r");
-      } catch (error) {
-        if (systemCode(error) === "ENOENT") return "nothing";
-        throw error;
-      }
-      try {
-        return await readFile(handle, name);
-      } finally {
-        await handle.close();
-      }
-    },
+    read: (path) => readExisting(path, (handle) => readFile(handle, name)),
   };
 }
 

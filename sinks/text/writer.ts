@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { openMessage, readingArrow } from "../../arrow/message.ts";
 import { readSchema, writeSchema, type ArrowSchema } from "../../arrow/schema.ts";
-import { typeName } from "../../arrow/type.ts";
+import { describeFields } from "../../arrow/type.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageFields } from "../columns.ts";
 import { createGathering } from "../files/gathering.ts";
@@ -109,7 +109,7 @@ function describe(
     output: request.output,
     rowsReadBack,
     sizeBytes,
-    columns: [...fields, ...lineageFields].map((field) => ({ name: field.name, type: typeName(field), nullable: field.nullable })),
+    columns: describeFields([...fields, ...lineageFields]),
     staged: { name, target, ends, changed, rowEnd },
     target: join(folder, target),
   };
