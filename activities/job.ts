@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
 import { markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
@@ -37,6 +38,8 @@ export interface JobDependencies {
   readonly versionOf: VersionOf;
   readonly uv: string;
   readonly interpreter: string;
+  /** Whose plugins may run here. */
+  readonly trust: { readonly keys: () => TrustedKeys; readonly requireSignature: boolean };
   /** Where copies of contents are, which plugins read rather than the files; none unless given. */
   readonly snapshots?: SnapshotInputs;
   readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
@@ -52,7 +55,11 @@ export type JobActivities = ReturnType<typeof createJobActivities>;
 export function createJobActivities(deps: JobDependencies) {
   const { db, sinks, log } = deps;
   const turns = createTurns(deps.concurrency);
-  const artifactOf = remember((pluginId: string) => loadArtifact(db, pluginId));
+  const artifactOf = remember(async (pluginId: string) => {
+    const artifact = await loadArtifact(db, pluginId);
+    requireWhole(artifact);
+    return artifact;
+  });
   const environmentOf = remember((hash: string) => loadEnvironment(db, hash));
 
   return withTemporalFailures({

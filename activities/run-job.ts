@@ -1,3 +1,4 @@
+import { requireSignature } from "../bridge/artifact.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { PluginArtifact } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
@@ -101,6 +102,7 @@ async function runPlugin(
 ): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
   const { db, sinks, pool, signal } = context;
   const artifact = await context.artifactOf(job.pluginId);
+  requireSignature(artifact, context.trust.keys(), context.trust.requireSignature);
   const [python, topics, contracts] = await Promise.all([
     context.pythonOf(artifact.environmentHash),
     topicsOf(db, artifact.name),

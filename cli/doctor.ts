@@ -20,8 +20,8 @@ export function createCommand(shell: Shell): Command {
     .action(async ({ fix = false }: { readonly fix?: boolean }) => {
       const host = await examineHost(shell);
       await withSession(shell, { temporal: "if-running" }, async (session) => {
-        const { home, stateDir, connections } = shell.settings();
-        const found = await diagnose(session, { home, stateDir, connections: openConnections(connections), host, fix });
+        const { home, stateDir, connections, plugins } = shell.settings();
+        const found = await diagnose(session, { home, stateDir, connections: openConnections(connections), plugins, host, fix });
         const errors = found.filter((diagnosis) => diagnosis.severity === "error").length;
         shell.terminal.show({ healthy: errors === 0, diagnoses: found }, () => describe(shell, found));
         if (errors > 0) process.exitCode = 1;

@@ -2,6 +2,8 @@ import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { listPlugins, showPlugin, type PluginDetail, type PluginSummary } from "../control/list-plugins.ts";
 import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.ts";
+import { openKey, ownKeyRing, type SigningKey } from "../control/signing-keys.ts";
+import { WrongUse } from "../domain/failure.ts";
 import { parseTopicConfig } from "../domain/topic.ts";
 import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
@@ -9,6 +11,7 @@ import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
 import { activateCommand, rejectCommand, rollBackCommand } from "./plugin-state.ts";
 import { newCommand } from "./plugin-new.ts";
 import { testCommand } from "./plugin-test.ts";
+import { describeSignature, signCommand } from "./plugin-sign.ts";
 import { findPluginTools } from "./plugin-tools.ts";
 import { readArgument } from "./read-argument.ts";
 import { withSession } from "./session.ts";
@@ -26,7 +29,8 @@ export function createCommand(shell: Shell): Command {
     .addCommand(showCommand(shell))
     .addCommand(activateCommand(shell))
     .addCommand(rollBackCommand(shell))
-    .addCommand(rejectCommand(shell));
+    .addCommand(rejectCommand(shell))
+    .addCommand(signCommand(shell));
 }
 
 interface PublishOptions {
@@ -35,6 +39,7 @@ interface PublishOptions {
   readonly topicConfig?: string;
   readonly force?: boolean;
   readonly stage?: boolean;
+  readonly sign?: string | true;
   readonly backfill?: boolean;
 }
 
@@ -50,6 +55,7 @@ function publishCommand(shell: Shell): Command {
     .option("--version <version>", "its version (default: the next whole number)")
     .option("--topic-config <json>", "where its outputs go, as JSON or @FILE")
     .addOption(new Option("--backfill", "also queue the files on record that match and that this version has not had").conflicts("stage"))
+    .option("--sign [key]", "sign it with your key of this name, or your only one")
     .option("--stage", "store it only: it takes no files until you activate it")
     .option("--force", "publish although the environment lacks something that is imported")
     .action(async (file: string, options: PublishOptions) => {
@@ -64,6 +70,7 @@ function publishCommand(shell: Shell): Command {
           topics,
           force: options.force === true,
           stage: options.stage === true,
+          key: await chooseKey(shell, options.sign),
           backfill: options.backfill === true,
           tools,
         };
@@ -78,6 +85,16 @@ function publishCommand(shell: Shell): Command {
     "casparian plugin publish clean.py --backfill": "process what is on record with the new version",
     "casparian plugin publish clean.py --stage": "keep the active version for now",
   });
+}
+
+/** Where only signed plugins run, publishing one that would not is a mistake. */
+async function chooseKey(shell: Shell, asked: string | true | undefined): Promise<SigningKey | undefined> {
+  if (asked !== undefined) return openKey(ownKeyRing(process.env), asked === true ? undefined : asked);
+  if (!shell.settings().plugins.requireSignature) return undefined;
+  throw new WrongUse(
+    "only signed plugins run here (require_signature in casparian.toml)",
+    "Add --sign; casparian key new NAME makes a key",
+  );
 }
 
 function describePublished(published: PublishedPlugin, running: boolean): string {
@@ -147,7 +164,7 @@ function showCommand(shell: Shell): Command {
     .option("--lock", "print its locked requirements and nothing else")
     .action(async (name: string, version: string | undefined, options: { readonly code?: boolean; readonly lock?: boolean }) => {
       await withSession(shell, {}, async (session) => {
-        const detail = await showPlugin(session, name, version);
+        const detail = await showPlugin(session, name, version, shell.settings().plugins.trustedKeys);
         shell.terminal.show(detail, () => {
           if (options.code === true) return detail.sourceCode;
           return options.lock === true ? detail.environment.lockfile : describePlugin(shell, detail);
@@ -160,7 +177,7 @@ function showCommand(shell: Shell): Command {
   });
 }
 
-function describePlugin(shell: Shell, { plugin, environment, versions, rules, topics }: PluginDetail): string {
+function describePlugin(shell: Shell, { plugin, signature, environment, versions, rules, topics }: PluginDetail): string {
   const rows: readonly (readonly [string, string])[] = [
     ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
@@ -168,6 +185,7 @@ function describePlugin(shell: Shell, { plugin, environment, versions, rules, to
     ["takes", plugin.manifest.patterns.join(" ") || "nothing by itself"],
     ["topic", plugin.manifest.topic],
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
+    ["signed", describeSignature(signature)],
     ["description", plugin.manifest.description ?? ""],
     ["versions", versions.map(({ version, state }) => (state === "RETIRED" ? version : `${version} (${state.toLowerCase()})`)).join(", ")],
     [

@@ -25,6 +25,7 @@ export const verbs: readonly Verb[] = [
   { name: "rule", summary: "which files go to which plugin, and their tags", load: () => import("./rule.ts") },
   { name: "plugin", summary: "publish and choose the code that reads files", load: () => import("./plugin.ts") },
   { name: "env", summary: "the Python environments that are built here", load: () => import("./env.ts") },
+  { name: "key", summary: "keys that sign plugins, and whose are trusted", load: () => import("./key.ts") },
   { name: "topic", summary: "where a plugin's rows go", load: () => import("./topic.ts") },
   { name: "contract", summary: "what rows must look like, and what becomes of others", load: () => import("./contract.ts") },
   { name: "quarantine", summary: "rows that were set aside, and why", load: () => import("./quarantine.ts") },

@@ -12,6 +12,8 @@ const known = [
   "CASPARIAN_LOG_LEVEL",
   "CASPARIAN_PYTHON",
   "CASPARIAN_TOOLS_DIR",
+  "CASPARIAN_KEYS",
+  "CASPARIAN_KEY_PASSPHRASE",
 ] as const;
 
 /**

@@ -27,6 +27,10 @@ const shape = z.strictObject({
     .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }), environments_mb_max: count })
     .partial()
     .default({}),
+  plugins: z
+    .strictObject({ require_signature: z.boolean({ error: "true or false" }), trusted_keys: text })
+    .partial()
+    .default({}),
   openlineage: z
     .strictObject({
       url: text,

@@ -36,6 +36,12 @@ export interface Settings {
     /** Beyond which the least recently used environments are removed. */
     readonly environmentsMbMax: number;
   };
+  readonly plugins: {
+    /** Whether only what a trusted key has signed may be published and run. */
+    readonly requireSignature: boolean;
+    /** The file of trusted keys, absolute. */
+    readonly trustedKeys: string;
+  };
   readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
 }
@@ -86,6 +92,10 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
       interpreter: interpreterPath(env["CASPARIAN_PYTHON"] ?? file.python.interpreter, home),
       allowDownloads: file.python.allow_downloads ?? true,
       environmentsMbMax: file.python.environments_mb_max ?? 20_000,
+    },
+    plugins: {
+      requireSignature: file.plugins.require_signature ?? false,
+      trustedKeys: resolve(home, file.plugins.trusted_keys ?? "trusted-keys"),
     },
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",

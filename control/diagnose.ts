@@ -2,7 +2,7 @@ import type { Connections } from "../domain/connection.ts";
 import { messageOf } from "../domain/failure.ts";
 import type { ControlContext } from "./context.ts";
 import { countWorkers } from "./count-workers.ts";
-import type { Check, Diagnosis, Host } from "./doctor/diagnosis.ts";
+import type { Check, Diagnosis, Host, PluginPolicy } from "./doctor/diagnosis.ts";
 import { checkSandbox, checkServices, checkTools } from "./doctor/host.ts";
 import { checkJobs } from "./doctor/jobs.ts";
 import { checkPlugins } from "./doctor/plugins.ts";
@@ -39,6 +39,7 @@ export async function diagnose(
     readonly home: string;
     readonly stateDir: string;
     readonly connections?: Connections;
+    readonly plugins?: PluginPolicy;
     readonly host: Host;
     readonly fix?: boolean;
   },

@@ -1,3 +1,6 @@
+import { requireSignature, requireWhole } from "../bridge/artifact.ts";
+import { readTrustedKeys } from "../bridge/trusted-keys.ts";
+import { messageOf } from "../domain/failure.ts";
 import { listPlugins as selectPlugins, loadArtifact, type PluginSummary } from "../db/plugin.ts";
 import { listRules, type RuleRow } from "../db/routing-rule.ts";
 import type { ControlContext } from "./context.ts";
@@ -11,8 +14,19 @@ export async function listPlugins({ db }: ControlContext): Promise<readonly Plug
   return selectPlugins(db, null);
 }
 
+/** Whose signature a version bears, as this machine sees it. */
+export interface SignatureStanding {
+  /** The public key; null where nobody signed it. */
+  readonly key: string | null;
+  /** What the key is trusted as; null where it is not. */
+  readonly signer: string | null;
+  /** Why the signature, or what it is over, is not right; null where it is. */
+  readonly trouble: string | null;
+}
+
 export interface PluginDetail {
   readonly plugin: PluginSummary;
+  readonly signature: SignatureStanding;
   readonly sourceCode: string;
   readonly environment: { readonly hash: string; readonly python: string; readonly lockfile: string };
   readonly versions: readonly PluginSummary[];
@@ -21,12 +35,25 @@ export interface PluginDetail {
 }
 
 /** All that the record says of a plugin: of the given version, or the active one, or the newest. Throws WrongUse for an unknown one. */
-export async function showPlugin(context: ControlContext, name: string, version?: string): Promise<PluginDetail> {
+export async function showPlugin(context: ControlContext, name: string, version?: string, trustedKeysFile?: string): Promise<PluginDetail> {
   const { db } = context;
   const versions = await findPlugin(db, name);
   const hasActive = versions.some((candidate) => candidate.state === "ACTIVE");
   const plugin = version === undefined && !hasActive ? versions[0] : await findPluginVersion(db, name, version);
-  const { sourceCode, environment } = await loadArtifact(db, plugin.id);
+  const artifact = await loadArtifact(db, plugin.id);
   const rules = (await listRules(db)).filter((rule) => rule.pluginName === name);
-  return { plugin, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
+  const signature = examineSignature(artifact, trustedKeysFile);
+  const { sourceCode, environment } = artifact;
+  return { plugin, signature, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
+}
+
+function examineSignature(artifact: Awaited<ReturnType<typeof loadArtifact>>, trustedKeysFile: string | undefined): SignatureStanding {
+  const key = artifact.signature === null ? null : artifact.signature.slice(0, artifact.signature.lastIndexOf(":"));
+  try {
+    requireWhole(artifact);
+    const trusted = trustedKeysFile === undefined ? new Map<string, string>() : readTrustedKeys(trustedKeysFile);
+    return { key, signer: requireSignature(artifact, trusted, false), trouble: null };
+  } catch (error) {
+    return { key, signer: null, trouble: messageOf(error) };
+  }
 }

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { basename, parse } from "node:path";
+import { hashArtifact } from "../bridge/artifact.ts";
 import { lockPlugin } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
 import { insertAudit } from "../db/audit.ts";
@@ -15,6 +15,7 @@ import {
 import { transaction, type Queryable } from "../db/pool.ts";
 import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../db/routing-rule.ts";
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import type { SigningKey } from "../bridge/signing-key.ts";
 import type { PluginEnvironment, TopicConfig } from "../domain/plugin.ts";
 import { checkPattern } from "../domain/route.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
@@ -22,6 +23,7 @@ import type { ControlContext } from "./context.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { refuseRejected } from "./reject-plugin.ts";
 import { readSource } from "./plugin-source.ts";
+import { signVersion } from "./sign-plugin.ts";
 import { storeTopics } from "./set-topic.ts";
 
 export interface PublishRequest {
@@ -36,6 +38,8 @@ export interface PublishRequest {
   readonly force: boolean;
   /** Stores it only: it takes no files until it is activated. */
   readonly stage?: boolean;
+  /** Signs the version. */
+  readonly key?: SigningKey | undefined;
   /** Whether files on record that match get a job of this version. */
   readonly backfill: boolean;
   readonly tools: { readonly uv: string; readonly python: string };
@@ -85,20 +89,20 @@ export async function publishPlugin(
     ...refuseMissingImports(parsed, environment, request.force),
     ...unknownTopics(parsed, request.topics),
   ];
-  const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
-
-  const artifact = { name, artifactHash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
+  const hash = hashArtifact(source, environment.hash);
+  const artifact = { name, artifactHash: hash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
   const published = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const versions = await listPlugins(tx, name);
-    const same = findSame(versions, artifactHash, name, wanted);
-    versions.filter((version) => version.artifactHash === artifactHash).forEach(refuseRejected);
+    const same = findSame(versions, hash, name, wanted);
+    versions.filter((version) => version.artifactHash === hash).forEach(refuseRejected);
     if (request.stage === true) refuseOthersTopics(versions, request.topics);
     let pluginId = same?.id;
     if (pluginId === undefined) {
       await insertEnvironment(tx, environment);
       pluginId = await insertArtifact(tx, { ...artifact, version: wanted ?? nextVersion(versions), publisher: actor });
     }
+    if (request.key !== undefined) await signVersion(tx, name, pluginId, request.key);
     const outcome = outcomeOf(same, request.stage === true);
     const wired = request.stage === true ? unwired : await wire(tx, artifact, { pluginId, outcome, versions });
     const topicsSet = await storeTopics(tx, actor, name, request.topics ?? new Map());
@@ -108,7 +112,7 @@ export async function publishPlugin(
         actor,
         action: auditActions[outcome],
         subject: `${name}@${described.plugin.version}`,
-        detail: { artifactHash, environmentHash: environment.hash, ...wired },
+        detail: { artifactHash: hash, environmentHash: environment.hash, ...wired, signedWith: request.key?.publicKey ?? null },
       });
     }
     return { outcome, ...wired, topicsSet, warnings, ...described };

@@ -14,6 +14,8 @@ export interface PluginSummary {
   /** `user@host`. */
   readonly publisher: string;
   readonly publishedAt: Date;
+  /** Over name, version and artifact hash; null where nobody has signed it. */
+  readonly signature: string | null;
   /** When it was last made the active one; null for one that never was. */
   readonly activatedAt: Date | null;
   /** Why it is REJECTED; null where it is not. */
@@ -24,7 +26,7 @@ export interface PluginSummary {
 export async function loadArtifact(db: Queryable, pluginId: string): Promise<PluginArtifact & { readonly environment: PluginEnvironment }> {
   const { rows } = await db.query<PluginArtifact & PluginEnvironment>(
     `select p.id, p.name, p.version, p.artifact_hash as "artifactHash", p.source_code as "sourceCode", p.manifest,
-       p.environment_hash as "environmentHash", p.state, e.hash, e.lockfile, e.python
+       p.environment_hash as "environmentHash", p.state, p.signature, e.hash, e.lockfile, e.python
      from cf_plugin_manifest p join cf_plugin_environment e on e.hash = p.environment_hash where p.id = $1`,
     [pluginId],
   );
@@ -69,7 +71,7 @@ export async function loadEnvironment(db: Queryable, hash: string): Promise<Plug
 export async function listPlugins(db: Queryable, name: string | null): Promise<readonly PluginSummary[]> {
   const { rows } = await db.query<PluginSummary>(
     `select id, name, version, state, artifact_hash as "artifactHash", environment_hash as "environmentHash", manifest, publisher,
-       published_at as "publishedAt", activated_at as "activatedAt", rejected_reason as "rejectedReason"
+       published_at as "publishedAt", signature, activated_at as "activatedAt", rejected_reason as "rejectedReason"
      from cf_plugin_manifest where $1::text is null or name = $1 order by name, cf_plugin_manifest.id desc`,
     [name],
   );
@@ -90,7 +92,7 @@ export async function insertEnvironment(db: Queryable, environment: PluginEnviro
   ]);
 }
 
-export type NewArtifact = Omit<PluginArtifact, "id" | "state"> & { readonly publisher: string };
+export type NewArtifact = Omit<PluginArtifact, "id" | "state" | "signature"> & { readonly publisher: string };
 
 /** Stores a new artifact as STAGED and returns its id; `activateArtifact` lets it take files. */
 export async function insertArtifact(db: Queryable, artifact: NewArtifact): Promise<string> {
@@ -117,6 +119,10 @@ export async function activateArtifact(tx: Queryable, name: string, pluginId: st
   await tx.query("update cf_plugin_manifest set state = 'ACTIVE', activated_at = clock_timestamp() where id = $1 and state <> 'ACTIVE'", [
     pluginId,
   ]);
+}
+
+export async function setSignature(tx: Queryable, pluginId: string, signature: string): Promise<void> {
+  await tx.query("update cf_plugin_manifest set signature = $2 where id = $1", [pluginId, signature]);
 }
 
 /** Keeps an artifact from ever running again. */

@@ -23,6 +23,8 @@ export interface PluginArtifact {
   readonly manifest: PluginManifest;
   readonly environmentHash: string;
   readonly state: PluginState;
+  /** Over name, version and artifact hash; null where nobody has signed it. */
+  readonly signature: string | null;
 }
 
 /** A locked Python environment, by content. */

@@ -11,6 +11,7 @@ import { createScanActivities } from "../activities/scan.ts";
 import { createVersionOf } from "../activities/version-of.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
 import { createPluginPool } from "../bridge/pool.ts";
+import { watchTrustedKeys } from "../bridge/trusted-keys.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
 import type { Log } from "../domain/log.ts";
@@ -99,6 +100,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
       environmentBytesMax: settings.python.environmentsMbMax * 1e6,
       scratchRoot: await ownFolder(join(settings.stateDir, "scratch")),
       snapshots: { store, views: await ownFolder(viewsFolder(store)) },
+      trust: { keys: watchTrustedKeys(settings.plugins.trustedKeys), requireSignature: settings.plugins.requireSignature },
       uv: tools.uv,
       interpreter: tools.python,
       limits: {

@@ -25,6 +25,7 @@ export interface Patient extends ControlContext {
   readonly stateDir: string;
   /** Servers that topics may name. */
   readonly connections?: Connections | undefined;
+  readonly plugins?: PluginPolicy | undefined;
   readonly status: RecordStatus;
   readonly routing: RoutingSurvey;
   /** Null where Temporal does not run. */
@@ -32,6 +33,13 @@ export interface Patient extends ControlContext {
   readonly host: Host;
   /** Whether what can be mended without a person's decision is. */
   readonly fix: boolean;
+}
+
+/** Whose plugins run on this machine. */
+export interface PluginPolicy {
+  readonly requireSignature: boolean;
+  /** The file of trusted keys. */
+  readonly trustedKeys: string;
 }
 
 /** What the command line has found out about this machine. */

@@ -1,6 +1,8 @@
+import { requireSignature, requireWhole } from "../../bridge/artifact.ts";
 import { readPlugin } from "../../bridge/manifest.ts";
+import { readTrustedKeys } from "../../bridge/trusted-keys.ts";
 import { listPlugins, loadArtifact, type PluginSummary } from "../../db/plugin.ts";
-import { messageOf } from "../../domain/failure.ts";
+import { messageOf, TerminalFailure } from "../../domain/failure.ts";
 import { explainMissing, missingImports } from "../missing-imports.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
 
@@ -20,10 +22,12 @@ export async function checkPlugins(patient: Patient): Promise<readonly Diagnosis
     : [{ subject, severity: "ok", message: active.map((plugin) => `${plugin.name} ${plugin.version}`).join(", "), hint: null }];
 }
 
-async function checkPlugin({ db, host }: Patient, { id, name, version }: PluginSummary): Promise<readonly Diagnosis[]> {
+async function checkPlugin({ db, host, plugins }: Patient, { id, name, version }: PluginSummary): Promise<readonly Diagnosis[]> {
+  const artifact = await loadArtifact(db, id);
+  const refused = refusalOf(artifact, plugins);
   // Without Python nothing can be parsed, and the host's check says so.
-  if ("trouble" in host.python) return [];
-  const { sourceCode, environment } = await loadArtifact(db, id);
+  if (refused !== null || "trouble" in host.python) return refused === null ? [] : [refused];
+  const { sourceCode, environment } = artifact;
   const hint = `Mend it, then casparian plugin publish FILE --name ${name}`;
   try {
     const parsed = await readPlugin({ python: host.python.path, source: sourceCode, fileName: `${name}.py` });
@@ -33,5 +37,17 @@ async function checkPlugin({ db, host }: Patient, { id, name, version }: PluginS
     return [{ subject, severity: "warning", message: `${name} ${version}: ${trouble.message}`, hint: `${trouble.hint}\n${hint}` }];
   } catch (error) {
     return [{ subject, severity: "error", message: `${name} ${version}: ${messageOf(error)}`, hint }];
+  }
+}
+
+/** Why a worker of this machine would not run it. */
+function refusalOf(artifact: Awaited<ReturnType<typeof loadArtifact>>, plugins: Patient["plugins"]): Diagnosis | null {
+  try {
+    requireWhole(artifact);
+    if (plugins !== undefined) requireSignature(artifact, readTrustedKeys(plugins.trustedKeys), plugins.requireSignature);
+    return null;
+  } catch (error) {
+    const hint = error instanceof TerminalFailure ? (error.hint ?? null) : null;
+    return { subject, severity: "error", message: messageOf(error), hint };
   }
 }

@@ -35,6 +35,7 @@ test("a home without a file has all defaults, frozen", async () => {
     connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true, environmentsMbMax: 20_000 },
+    plugins: { requireSignature: false, trustedKeys: join(home, "trusted-keys") },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });
@@ -60,6 +61,9 @@ test("every key of the file counts", async () => {
     interpreter = "tools/python3"
     environments_mb_max = 500
     allow_downloads = false
+    [plugins]
+    require_signature = true
+    trusted_keys = "../keys"
     [log]
     level = "warn"`);
   expect(settings).toMatchObject({
@@ -68,6 +72,7 @@ test("every key of the file counts", async () => {
     worker: { concurrency: 7, groups: ["nas", "lab"] },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
     python: { interpreter: join(home, "tools/python3"), allowDownloads: false, environmentsMbMax: 500 },
+    plugins: { requireSignature: true, trustedKeys: join(home, "../keys") },
     logLevel: "warn",
   });
 });

@@ -5,6 +5,7 @@ import { createJobActivities, type JobActivities } from "../../activities/job.ts
 import { createPace } from "../../activities/pace.ts";
 import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
 import { createVersionOf } from "../../activities/version-of.ts";
+import { hashArtifact } from "../../bridge/artifact.ts";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
 import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
@@ -30,6 +31,8 @@ export interface JobFixture extends AsyncDisposable {
   readonly sinks: Sinks;
   /** Where copies of contents are; empty at first. */
   readonly store: SnapshotStore;
+  /** Public keys whose signatures count, with their names; none at first. */
+  readonly trustedKeys: Map<string, string>;
   /** Paths for which a scan was asked. */
   readonly scansRequested: string[];
   /** Publishes source code as the active plugin of this name, with a rule for the pattern. */
@@ -38,7 +41,7 @@ export interface JobFixture extends AsyncDisposable {
   record(name: string, content: string): Promise<string>;
 }
 
-export async function createJobFixture(): Promise<JobFixture> {
+export async function createJobFixture({ requireSignature = false } = {}): Promise<JobFixture> {
   const database = await testDatabase();
   const { db } = database;
   const folder = await mkdtemp(join(tmpdir(), "casparian-jobs-"));
@@ -47,6 +50,7 @@ export async function createJobFixture(): Promise<JobFixture> {
   const pool = createPluginPool({ maxParents: 2, log: quietLog });
   const sinks = createSinks({ baseDir: folder });
   const scansRequested: string[] = [];
+  const trustedKeys = new Map<string, string>();
   const pace = createPace();
   const versionOf = createVersionOf(db);
   const store = await openStore(join(folder, "state"));
@@ -65,6 +69,7 @@ export async function createJobFixture(): Promise<JobFixture> {
       ...place,
       scratchRoot: join(folder, "scratch"),
       snapshots: { store, views: await ownFolder(viewsFolder(store)) },
+      trust: { keys: () => trustedKeys, requireSignature },
       uv: tools.uv,
       limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
       requestScan: async (_source, path) => void scansRequested.push(path),
@@ -85,6 +90,7 @@ export async function createJobFixture(): Promise<JobFixture> {
     sinks,
     store,
     scansRequested,
+    trustedKeys,
     async publish(name, sourceCode, pattern) {
       published += 1;
       const environment = standardEnvironment();
@@ -92,7 +98,7 @@ export async function createJobFixture(): Promise<JobFixture> {
       const id = await insertArtifact(db, {
         name,
         version: String(published),
-        artifactHash: sha256(sourceCode),
+        artifactHash: hashArtifact(sourceCode, environment.hash),
         sourceCode,
         manifest: { patterns: [pattern], topic: name },
         environmentHash: environment.hash,

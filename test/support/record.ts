@@ -1,3 +1,5 @@
+import { hashArtifact } from "../../bridge/artifact.ts";
+import { environmentOf } from "../../bridge/environments.ts";
 import { recordVersions } from "../../db/file-version.ts";
 import { recordCommitted, recordStaged } from "../../db/job-output.ts";
 import { beginAttempt, endAttempt, insertJobs, setJobState } from "../../db/job.ts";
@@ -34,12 +36,12 @@ export function fillRecord(db: Database) {
       options: { readonly code?: string; readonly manifest?: Partial<PluginManifest> } = {},
     ): Promise<string> {
       const sourceCode = options.code ?? `class Handler: pass  # ${name} ${version}`;
-      const environment = { hash: sha256("environment"), lockfile: "pandas==2.3.3\npyarrow==22.0.0\n", python: "3.11" };
+      const environment = environmentOf("pandas==2.3.3\npyarrow==22.0.0\n", "3.11");
       await insertEnvironment(db, environment);
       const id = await insertArtifact(db, {
         name,
         version,
-        artifactHash: sha256(sourceCode),
+        artifactHash: hashArtifact(sourceCode, environment.hash),
         sourceCode,
         manifest: { patterns: [], topic: "output", ...options.manifest },
         environmentHash: environment.hash,
