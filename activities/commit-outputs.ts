@@ -3,9 +3,10 @@ import { recordCommitted, type LedgerEntry } from "../db/job-output.ts";
 import type { JobToRun } from "../db/job.ts";
 import type { Queryable } from "../db/pool.ts";
 import { countRejected } from "../db/quarantine.ts";
-import { pendingResults, recordReplaced, standingsOf, type Standing } from "../db/standing.ts";
+import { joiningStandings, pendingResults, recordReplaced, standingsOf, type Standing } from "../db/standing.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { Sinks } from "../sinks/registry.ts";
+import { checkReplay, rivalsOf } from "./check-replay.ts";
 import { resultExists } from "./outputs.ts";
 
 /**
@@ -13,7 +14,7 @@ import { resultExists } from "./outputs.ts";
  * commits come before the record's, so a crash between the two leaves a result that the next call finds in place and records: sinks'
  * commits may be repeated.
  *
- * Throws TerminalFailure LEDGER_UNBALANCED and RESULT_EXISTS, and TransientFailure RESULT_PENDING.
+ * Throws TerminalFailure LEDGER_UNBALANCED, RESULT_EXISTS and what `checkReplay` does, and TransientFailure RESULT_PENDING.
  */
 export async function commitOutputs(
   tx: Queryable,
@@ -21,8 +22,9 @@ export async function commitOutputs(
   { entries, sinks }: { readonly entries: readonly LedgerEntry[]; readonly sinks: Sinks },
 ): Promise<"COMPLETED" | "PARTIAL"> {
   entries.forEach(refuseUnbalanced);
-  await refuseMissing(tx, job, entries);
-  const standings = await standingsOf(tx, job.id, entries);
+  const standings = await (job.replayOf === null ? standingsOf : joiningStandings)(tx, job.id, entries);
+  if (job.replayOf === null) await refuseMissing(tx, job, entries);
+  else await checkReplay(tx, job, job.replayOf, entries);
   for (const standing of standings) {
     if (standing.refusedBy !== null) throw resultExists(standing.entry, standing.refusedBy);
     await refusePending(tx, job, standing, sinks);
@@ -45,8 +47,8 @@ export async function isVisible(entries: readonly LedgerEntry[], sinks: Sinks): 
 
 /** Such a result must be on record before another may take its place: its own job records it as soon as it is tried again. */
 async function refusePending(tx: Queryable, job: JobToRun, { entry }: Standing, sinks: Sinks): Promise<void> {
-  if (entry.mode === "append") return;
-  const pending = await pendingResults(tx, job.id, entry);
+  if (entry.mode === "append" && job.replayOf === null) return;
+  const pending = await (job.replayOf === null ? pendingResults : rivalsOf)(tx, job.id, entry);
   if (!(await isVisible(pending, sinks))) return;
   throw new TransientFailure({
     code: "RESULT_PENDING",

@@ -37,6 +37,7 @@ interface OpenOutput {
   /** Null without a contract: then all rows pass as they are. */
   readonly screen: Screen | null;
   readonly givenColumns: readonly ContractColumn[];
+  readonly schema: ArrowMessage;
   rowsReceived: number;
   rowsSent: number;
 }
@@ -111,25 +112,28 @@ export function openOutputs(options: {
       lineage,
       schema: screen?.schema ?? schema,
     });
-    open.set(output, { writer, topic, contract: contracts.get(output) ?? null, screen, givenColumns, rowsReceived: 0, rowsSent: 0 });
+    const kept = { kind: "schema", rows: 0, bytes: new Uint8Array(schema.bytes) } as const;
+    const contract = contracts.get(output) ?? null;
+    open.set(output, { writer, topic, contract, screen, givenColumns, schema: kept, rowsReceived: 0, rowsSent: 0 });
   }
 
   async function write(output: string, message: ArrowMessage): Promise<void> {
-    const { writer, screen } = open.get(output)!;
-    const passed = screen === null ? { message, rejected: [] } : screen.take(message);
-    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected);
-    if (passed.message !== null) await writer.write(passed.message);
+    const { writer, screen, schema } = open.get(output)!;
+    if (screen === null) return writer.write(message);
+    const { message: passed, rejected, kept } = screen.take(message);
+    if (rejected.length > 0) quarantineOf(output).add(rejected, kept && { schema, piece: kept });
+    if (passed !== null) await writer.write(passed);
   }
 
   async function stageOne(output: string): Promise<StagedEntry> {
     const { writer, contract, screen, givenColumns, rowsReceived, rowsSent } = open.get(output)!;
     const aside = [...setAside.values()].find((each) => each.output === output);
-    const rejected = quarantines.get(output)?.rows ?? [];
+    const rejected = quarantines.get(output)?.rejected ?? { rows: [], pieces: [] };
     return {
       ...(await writer.stage()),
       rowsReceived: rowsReceived + (aside?.rowsReceived ?? 0),
       rowsSent: rowsSent + (aside?.rowsSent ?? 0),
-      rowsQuarantined: rejected.length,
+      rowsQuarantined: rejected.rows.length,
       contractId: contract?.id ?? null,
       givenColumns,
       nextColumns: screen?.nextColumns ?? null,
@@ -149,7 +153,7 @@ export function openOutputs(options: {
         const aside = setAside.get(output);
         (aside ?? open.get(output)!).rowsReceived += message.rows;
         if (aside === undefined) await write(output, message);
-        else quarantineOf(aside.output).add(aside.read(message));
+        else quarantineOf(aside.output).add(aside.read(message), null);
         const all = [...open, ...setAside].map(([name, { rowsReceived }]) => [name, rowsReceived] as const);
         onProgress({ rows: Object.fromEntries(all) });
       },

@@ -53,14 +53,16 @@ export function createPlanActivities({ db, environmentRoot, interpreter, pace, v
   });
 
   async function planned(job: JobToRun, { stat, archive }: FileVersion): Promise<PlannedJob> {
+    const isReplay = job.replayOf !== null;
     const environment = await environmentOf(job.environmentHash);
     return {
       jobId: job.id,
       plugin: job.pluginName,
       environmentHash: job.environmentHash,
-      environmentReady: (await hasEnvironment({ environment, root: environmentRoot, interpreter })) !== null,
+      // A replay runs no plugin.
+      environmentReady: isReplay || (await hasEnvironment({ environment, root: environmentRoot, interpreter })) !== null,
       // A member costs the reading of its archive as well.
-      quick: pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
+      quick: !isReplay && pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
       stagedAttempt: job.staged ? job.attempt : null,
     };
   }

@@ -4,15 +4,17 @@ import type { PluginArtifact } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
 import { saveLog } from "../db/job-log.ts";
-import { contractsOf, insertDrift, type Drift } from "../db/contract.ts";
-import { markDiscarded, recordStaged, strandedOutputs, type StagedEntry } from "../db/job-output.ts";
+import { contractsOf, insertDrift } from "../db/contract.ts";
+import { markDiscarded, strandedOutputs } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
-import { transaction, type Queryable } from "../db/pool.ts";
-import { insertRejected } from "../db/quarantine.ts";
+import { transaction } from "../db/pool.ts";
+import { forgetStagedReplays } from "../db/replay.ts";
 import { hasResult } from "../db/standing.ts";
 import { topicsOf } from "../db/topic.ts";
+import { enterLedger } from "./enter-ledger.ts";
 import { openInput, type JobInput } from "./input.ts";
 import { openOutputs, resultExists, type Outputs } from "./outputs.ts";
+import { replayRows } from "./replay-rows.ts";
 import type { JobDependencies } from "./job.ts";
 
 /** How a run ended, where it did not throw. */
@@ -30,7 +32,7 @@ export interface RunContext extends JobDependencies {
 
 /**
  * One attempt of a job: the file is compared with its version, the plugin runs, its rows are staged, the file is compared again, and
- * what is staged is entered in the ledger.
+ * what is staged is entered in the ledger. A replay has neither file nor plugin: its rows are in the record.
  *
  * Dying between any two steps leaves at most staged files, which the next attempt removes: nothing is visible before the commit.
  */
@@ -40,12 +42,13 @@ export async function runJob(jobId: string, context: RunContext): Promise<RunOut
   const { job } = begun;
   const startedAt = performance.now();
   try {
-    return await attempt(job, await context.versionOf(job.fileVersionId), context);
+    const version = await context.versionOf(job.fileVersionId);
+    return await (job.replayOf === null ? attempt(job, version, context) : replayRows(job, job.replayOf, version, context));
   } catch (error) {
     await recordFailure(job, error, context);
     throw error;
   } finally {
-    context.pace.note(job.pluginId, (performance.now() - startedAt) / 1000);
+    if (job.replayOf === null) context.pace.note(job.pluginId, (performance.now() - startedAt) / 1000);
   }
 }
 
@@ -63,6 +66,7 @@ async function begin(jobId: string, context: RunContext): Promise<RunOutcome | {
       await sinks.forUri(entry.uri).discard(entry);
       await markDiscarded(tx, jobId, entry.attempt);
     }
+    if (job.replayOf !== null) await forgetStagedReplays(tx, jobId);
     return { job: { ...job, attempt: number } };
   });
 }
@@ -80,7 +84,12 @@ async function attempt(job: JobToRun, version: FileVersion, context: RunContext)
       await outputs.abort();
       return await supersede(job, version, after.reason, context, report);
     }
-    return await enterLedger(job, { entries: await outputs.stage(), drifts: outputs.drifts(), report }, context);
+    const { logs, peakMemoryBytes } = report;
+    return await enterLedger(
+      job,
+      { entries: await outputs.stage(), drifts: outputs.drifts(), logs, peakMemoryBytes, replayed: [] },
+      context,
+    );
   } catch (error) {
     await outputs.abort();
     throw error;
@@ -150,28 +159,6 @@ async function runPlugin(
     if (refused.length > 0) await transaction(db, async (tx) => Promise.all(refused.map((drift) => insertDrift(tx, job, drift))));
     throw error;
   }
-}
-
-interface Staged {
-  readonly entries: readonly StagedEntry[];
-  readonly drifts: readonly Drift[];
-  readonly report: PluginReport;
-}
-
-async function enterLedger(job: JobToRun, { entries, drifts, report }: Staged, context: RunContext): Promise<RunOutcome> {
-  const { db, sinks } = context;
-  const isMore = report.logs.length > 0 || drifts.length > 0 || entries.some(({ rejected }) => rejected.length > 0);
-  const enter = async (tx: Queryable): Promise<boolean> => {
-    if (report.logs.length > 0) await saveLog(tx, job.id, job.attempt, report.logs);
-    if (!(await recordStaged(tx, job, entries, report.peakMemoryBytes))) return false;
-    for (const { output, rejected } of entries) await insertRejected(tx, job, output, rejected);
-    for (const drift of drifts) await insertDrift(tx, job, drift);
-    return true;
-  };
-  const entered = await (isMore ? transaction(db, enter) : enter(db));
-  if (entered) return { outcome: "STAGED", attempt: job.attempt };
-  for (const entry of entries) await sinks.forUri(entry.uri).discard(entry);
-  throw new TransientFailure({ code: "ATTEMPT_REPLACED", message: `attempt ${job.attempt} of job ${job.id} was given to another worker` });
 }
 
 /** The file is no longer what the version says: no result; the scan that is asked for finds what it is now. */

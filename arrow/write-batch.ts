@@ -9,17 +9,41 @@ import { encapsulate, messageVersion } from "./message.ts";
  * Source: Arrow columnar format, "RecordBatch message"; Apache Arrow format/Message.fbs.
  */
 export function writeBatch(rows: number, columns: readonly Column[]): ArrowMessage {
-  const body: Body = { nodes: [], ranges: [], pieces: [], variadicCounts: [], bytes: 0 };
-  for (const column of columns) addColumn(body, column);
-  const header = new Map<number, FlatValue>([
+  const body = bodyOf(columns);
+  return { kind: "batch", rows, bytes: assemble(3, batchTable(rows, body), body) };
+}
+
+/** The same for the dictionaries of columns, innermost first, each in as many messages as it has pieces. */
+export function writeDictionaries(columns: readonly Column[]): readonly ArrowMessage[] {
+  return columns.flatMap(({ field, children, dictionary }): readonly ArrowMessage[] => {
+    if (field.dictionary === undefined) return writeDictionaries(children);
+    const { id } = field.dictionary;
+    return (dictionary ?? []).flatMap((values, piece) => {
+      const body = bodyOf([values]);
+      const header: FlatFields = new Map<number, FlatValue>([
+        [0, { kind: "i64", value: id }],
+        [1, { kind: "table", value: batchTable(values.length, body) }],
+        [2, { kind: "bool", value: piece > 0 }],
+      ]);
+      return [...writeDictionaries(values.children), { kind: "dictionary", rows: 0, bytes: assemble(2, header, body) }];
+    });
+  });
+}
+
+function batchTable(rows: number, { nodes, ranges, variadicCounts }: Body): FlatFields {
+  const table = new Map<number, FlatValue>([
     [0, { kind: "i64", value: rows }],
-    [1, { kind: "pairs", value: body.nodes }],
-    [2, { kind: "pairs", value: body.ranges }],
+    [1, { kind: "pairs", value: nodes }],
+    [2, { kind: "pairs", value: ranges }],
   ]);
-  if (body.variadicCounts.length > 0) header.set(4, { kind: "i64s", value: body.variadicCounts });
+  if (variadicCounts.length > 0) table.set(4, { kind: "i64s", value: variadicCounts });
+  return table;
+}
+
+function assemble(kind: number, header: FlatFields, body: Body): Uint8Array {
   const message: FlatFields = new Map<number, FlatValue>([
     [0, { kind: "i16", value: messageVersion }],
-    [1, { kind: "u8", value: 3 }],
+    [1, { kind: "u8", value: kind }],
     [2, { kind: "table", value: header }],
     [3, { kind: "i64", value: body.bytes }],
   ]);
@@ -27,7 +51,13 @@ export function writeBatch(rows: number, columns: readonly Column[]): ArrowMessa
   const bytes = new Uint8Array(head.length + body.bytes);
   bytes.set(head);
   for (const [index, piece] of body.pieces.entries()) bytes.set(piece, head.length + body.ranges[index]![0]);
-  return { kind: "batch", rows, bytes };
+  return bytes;
+}
+
+function bodyOf(columns: readonly Column[]): Body {
+  const body: Body = { nodes: [], ranges: [], pieces: [], variadicCounts: [], bytes: 0 };
+  for (const column of columns) addColumn(body, column);
+  return body;
 }
 
 interface Body {

@@ -6,7 +6,8 @@ import { renderTable, type Column } from "./table.ts";
 import type { Style, Terminal } from "./terminal.ts";
 
 /** A job on one page: what it reads, what runs, what came out, what went wrong. */
-export function describeJob(terminal: Terminal, { job, version, attempts, outputs, workflowId }: JobDetail, url: string | null): string {
+export function describeJob(terminal: Terminal, detail: JobDetail, url: string | null): string {
+  const { job, version, attempts, outputs, replays, workflowId } = detail;
   const facts: readonly (readonly [string, string])[] = [
     ["file", `${version.path} of source ${version.source} (${version.root}/${version.path})`],
     [
@@ -15,6 +16,7 @@ export function describeJob(terminal: Terminal, { job, version, attempts, output
     ],
     ["hash", version.contentHash],
     ["plugin", `${job.plugin} ${job.pluginVersion}${job.pluginState === "ACTIVE" ? "" : ` (${job.pluginState.toLowerCase()})`}`],
+    ["replays", job.replayOf === null ? "" : `rows that job ${job.replayOf} set aside`],
     ["artifact", job.artifactHash],
     ["environment", job.environmentHash],
     ["queued", timeOf(job.queuedAt)],
@@ -34,8 +36,14 @@ export function describeJob(terminal: Terminal, { job, version, attempts, output
   if (attempts.length > 0) lines.push("", renderTable(terminal, attemptColumns, attempts));
   if (outputs.length > 0)
     lines.push("", renderTable(terminal, outputColumns, outputs), "", ...outputs.filter((o) => o.state === "COMMITTED").map(whereOf));
-  if (job.state === "PARTIAL") lines.push(`casparian quarantine show ${job.id} shows the rows that were set aside`);
+  lines.push(...replays.map(describeReplay));
+  if (job.state === "PARTIAL") lines.push(`casparian quarantine show ${job.replayOf ?? job.id} shows the rows that were set aside`);
   return lines.join("\n");
+}
+
+function describeReplay({ id, state, rowsCommitted }: JobDetail["replays"][number]): string {
+  if (state !== "COMPLETED" && state !== "PARTIAL") return `Job ${id} is a replay of the rows that were set aside: ${state}`;
+  return `Job ${id} has replayed the rows that were set aside: ${count(rowsCommitted, "row")} joined these`;
 }
 
 function timeOf(time: Date | null): string {
@@ -69,6 +77,12 @@ const outputColumns: readonly Column<JobDetail["outputs"][number]>[] = [
   { title: "RECEIVED", value: (output) => number(output.rowsReceived), align: "right" },
   { title: "WRITTEN", value: (output) => number(output.rowsWritten), align: "right" },
   { title: "SET ASIDE", value: (output) => number(output.rowsQuarantined), align: "right" },
+  {
+    title: "OPEN",
+    value: ({ rowsReplayed, rowsQuarantined }) => (rowsReplayed === 0 ? "" : number(rowsQuarantined - rowsReplayed)),
+    align: "right",
+    optional: true,
+  },
   { title: "READ BACK", value: (output) => number(output.rowsReadBack), align: "right" },
   { title: "SIZE", value: (output) => bytes(output.sizeBytes), align: "right" },
   { title: "MODE", value: (output) => output.mode },

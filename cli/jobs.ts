@@ -62,7 +62,10 @@ function listCommand(shell: Shell): Command {
 export const jobColumns: readonly Column<JobRow>[] = [
   { title: "ID", value: (job) => job.id, align: "right" },
   { title: "STATE", value: (job) => job.state, style: (job) => stateStyle(job.state) },
-  { title: "PLUGIN", value: (job) => `${job.plugin} ${job.pluginVersion}` },
+  {
+    title: "PLUGIN",
+    value: ({ plugin, pluginVersion, replayOf }) => `${plugin} ${pluginVersion}${replayOf === null ? "" : ` (replay of ${replayOf})`}`,
+  },
   { title: "SOURCE", value: (job) => job.source },
   { title: "PATH", value: (job) => job.path, shorten: "middle" },
   { title: "VERSION", value: (job) => String(job.sequence), align: "right" },

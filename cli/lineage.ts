@@ -119,6 +119,7 @@ function describeJob(terminal: Terminal, { job, artifact, outputs }: JobLineage,
     `${bar}│  source   sha256 ${artifact.sourceHash}, published by ${printable(artifact.publisher)}, ${absoluteTime(artifact.publishedAt)}`,
     `${bar}│  with     environment ${job.environmentHash}, Python ${artifact.python}`,
   ];
+  if (job.replayOf !== null) lines.push(`${bar}│  replays  rows that job ${job.replayOf} set aside`);
   if (job.finishedAt !== null) lines.push(`${bar}│  ended    ${absoluteTime(job.finishedAt)}, attempt ${job.attempt}`);
   if (job.errorMessage !== null) lines.push(`${bar}│  error    ${job.errorCode}: ${printable(job.errorMessage)}`);
   if (outputs.length === 0) lines.push(`${bar}└─ no rows`);
@@ -133,8 +134,9 @@ function describeJob(terminal: Terminal, { job, artifact, outputs }: JobLineage,
 
 type OutputLineage = JobLineage["outputs"][number];
 
-function rowsOf({ state, rowsWritten, rowsQuarantined }: OutputLineage): string {
-  const aside = rowsQuarantined === 0 ? "" : ` and ${number(rowsQuarantined)} set aside`;
+function rowsOf({ state, rowsWritten, rowsQuarantined, rowsReplayed }: OutputLineage): string {
+  const replayed = rowsReplayed === 0 ? "" : `, ${number(rowsReplayed)} of them replayed since`;
+  const aside = rowsQuarantined === 0 ? "" : ` and ${number(rowsQuarantined)} set aside${replayed}`;
   if (state !== "COMMITTED") return `${number(rowsWritten)} rows ${state.toLowerCase()}${aside}`;
   return `${count(rowsWritten, "row")}${aside}`;
 }

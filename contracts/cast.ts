@@ -4,8 +4,8 @@ import { textReader } from "../arrow/text.ts";
 import { typeName, type ArrowField, type ArrowType } from "../arrow/type.ts";
 import { valueParser, type ValueParser } from "./parse-value.ts";
 
-/** Takes note of a row whose value doesn't fit. */
-export type Refuse = (row: number, reason: string) => void;
+/** Takes note of a row whose value doesn't fit; `isRepeated` where it does, but for having been there before. */
+export type Refuse = (row: number, reason: string, isRepeated?: boolean) => void;
 
 /** Makes a column of another type, with buffers of its own; a value that doesn't fit exactly is null there and refused. */
 export type Cast = (column: Column, refuse: Refuse) => Column;

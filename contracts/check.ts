@@ -13,8 +13,16 @@ import { createDistinct } from "./distinct.ts";
 /** Finds the rows of a batch whose value breaks a rule. Nulls break none but that there be none. */
 export type Check = (column: Column, refuse: Refuse) => void;
 
+/** Finds the rows whose value was there before; made for each column of each file. */
+export type UniqueCheck = (field: ArrowField) => Check;
+
 /** The checks of one column, for one file. Throws WrongUse for one that its type can't have. */
-export function checksOf(field: ArrowField, nullable: boolean, checks: ColumnChecks = {}): readonly Check[] {
+export function checksOf(
+  field: ArrowField,
+  nullable: boolean,
+  checks: ColumnChecks = {},
+  uniqueOf: UniqueCheck = uniqueCheck,
+): readonly Check[] {
   const { min, max, pattern, oneOf, unique } = checks;
   const valueChecks = [
     ...(min === undefined && max === undefined ? [] : [rangeCheck(field, min, max)]),
@@ -24,7 +32,7 @@ export function checksOf(field: ArrowField, nullable: boolean, checks: ColumnChe
   return [
     ...(nullable ? [] : [notNullCheck]),
     ...(field.dictionary === undefined ? valueChecks : valueChecks.map(throughDictionary)),
-    ...(unique === true ? [uniqueCheck(field)] : []),
+    ...(unique === true ? [uniqueOf(field)] : []),
   ];
 }
 
@@ -218,11 +226,16 @@ function eachAscii(column: Column, { next, accepts }: Automaton, found: (row: nu
   return true;
 }
 
-function uniqueCheck(field: ArrowField): Check {
+/** Compares each value with all that came before. */
+export function uniqueCheck(field: ArrowField): Check {
   if (field.children.length > 0 || field.type.kind === "null" || field.type.kind === "union")
     throw new WrongUse(`column ${field.name} of type ${typeName(field)} can't be unique`);
   const distinct = createDistinct(field.name);
   return (column, refuse) => {
-    if (column.length > 0) distinct.add(column, (row) => refuse(row, `${quoted(textReader(column)(row) ?? "")} is there a second time`));
+    if (column.length > 0) distinct.add(column, (row) => refuseRepeated(column, row, refuse));
   };
+}
+
+export function refuseRepeated(column: Column, row: number, refuse: Refuse): void {
+  refuse(row, `${quoted(textReader(column)(row) ?? "")} is there a second time`, true);
 }

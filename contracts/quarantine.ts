@@ -1,4 +1,5 @@
-import type { Contract, RejectedRow } from "../domain/contract.ts";
+import type { ArrowMessage } from "../domain/arrow.ts";
+import type { Contract, RejectedRow, RejectedRows } from "../domain/contract.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 
 /**
@@ -11,21 +12,43 @@ type Limits = Pick<Contract, "rowsMax" | "shareMax">;
 
 /** Collects the rows that one output sets aside, within the limits. */
 export interface Quarantine {
-  readonly rows: readonly RejectedRow[];
-  /** Throws TerminalFailure QUARANTINE_THRESHOLD or QUARANTINE_FULL as soon as there are too many, whatever may follow. */
-  add(rejected: readonly RejectedRow[]): void;
+  readonly rejected: RejectedRows;
+  /**
+   * `kept` has the same rows as they came, for a replay. Beyond the limit of bytes it is left out: then their text is all that is kept.
+   * Throws TerminalFailure QUARANTINE_THRESHOLD or QUARANTINE_FULL as soon as there are too many rows, whatever may follow.
+   */
+  add(rejected: readonly RejectedRow[], kept: Kept | null): void;
   /** Throws TerminalFailure QUARANTINE_THRESHOLD where too large a share of all rows was set aside. */
   checkShare(rowsReceived: number): void;
 }
 
+/** Rows as they came: the schema's message of their output, and what comes after it. */
+export interface Kept {
+  readonly schema: ArrowMessage;
+  readonly piece: Uint8Array;
+}
+
 export function createQuarantine(output: string, { rowsMax, shareMax }: Limits): Quarantine {
-  const rows: RejectedRow[] = [];
+  const rows: RejectedRows["rows"][number][] = [];
+  const pieces: Uint8Array[] = [];
   let bytes = 0;
+  let pieceBytes = 0;
+
+  function keep({ schema, piece }: Kept): number | null {
+    const added = piece.length + (pieces.length === 0 ? schema.bytes.length : 0);
+    if (pieceBytes + added > quarantineMax.bytes) return null;
+    pieceBytes += added;
+    // A copy, because the message's bytes belong to its sender.
+    if (pieces.length === 0) pieces.push(new Uint8Array(schema.bytes));
+    return pieces.push(piece) - 1;
+  }
+
   return {
-    rows,
-    add(rejected) {
+    rejected: { rows, pieces },
+    add(rejected, kept) {
+      const piece = kept === null ? null : keep(kept);
       for (const row of rejected) {
-        rows.push(row);
+        rows.push({ ...row, piece });
         bytes += row.raw.length;
       }
       if (rowsMax !== null && rows.length > rowsMax) throw tooMany(output, rows, `at most ${rowsMax}`);

@@ -1,5 +1,6 @@
 import { createBatchReader, type Batch, type Column } from "../arrow/column.ts";
 import { runsOf, takeRows } from "../arrow/filter.ts";
+import { createRowKeeper, dictionaryIds } from "../arrow/keep-rows.ts";
 import { dictionaryOf, openMessage, readingArrow } from "../arrow/message.ts";
 import { writeSchema } from "../arrow/schema.ts";
 import { jsonReader } from "../arrow/text.ts";
@@ -16,7 +17,7 @@ import {
 } from "../domain/contract.ts";
 import { TerminalFailure, type FailureDetail } from "../domain/failure.ts";
 import { castOf, nullColumn, quoted, type Cast, type Refuse } from "./cast.ts";
-import { checksOf, type Check } from "./check.ts";
+import { checksOf, uniqueCheck, type Check, type UniqueCheck } from "./check.ts";
 import { compareColumns, haveSameValues, widenedColumns } from "./compare.ts";
 import { parseType, plainField, valuesType } from "./type-name.ts";
 
@@ -36,6 +37,8 @@ export interface Screened {
   /** What passes of a message, which is the message itself where all of it does; null where nothing is left to write. */
   readonly message: ArrowMessage | null;
   readonly rejected: readonly RejectedRow[];
+  /** The rejected rows as they came (`createRowKeeper`); null where there is none. */
+  readonly kept: Uint8Array | null;
 }
 
 /** The columns of a schema message, as a contract has them. */
@@ -48,8 +51,14 @@ export function columnsOf(schema: ArrowMessage): readonly ContractColumn[] {
  * change, with `evolve` one that is neither wider nor added. With `quarantine` each value is made the contract's type, or its row is set
  * aside; so is a row that has a value in a column that the contract doesn't know.
  */
-export function createScreen(options: { readonly contract: Contract; readonly output: string; readonly schema: ArrowMessage }): Screen {
-  const { contract, output } = options;
+export function createScreen(options: {
+  readonly contract: Contract;
+  readonly output: string;
+  readonly schema: ArrowMessage;
+  /** How it is told which values a file has twice; by comparing all that come unless given. */
+  readonly unique?: UniqueCheck;
+}): Screen {
+  const { contract, output, unique = uniqueCheck } = options;
   const reader = createBatchReader(options.schema);
   const { fields, metadata } = reader.schema;
   const given = fields.map((field) => ({ name: field.name, type: typeName(field) }));
@@ -57,12 +66,13 @@ export function createScreen(options: { readonly contract: Contract; readonly ou
   refuseDrift(output, contract, changes);
   const isEvolving = contract.policy === "evolve" && changes.length > 0;
   const columns = isEvolving ? widenedColumns(contract.columns, changes) : contract.columns;
-  const programs = columns.map((column) => programOf(column, fields, output, changes));
+  const programs = columns.map((column) => programOf(column, { fields, output, changes, unique }));
   const known = new Set(columns.map(({ name }) => name));
   const unknown = fields.flatMap(({ name }, index) => (known.has(name) ? [] : [index]));
   const isSame = fields.length === programs.length && programs.every(({ from, cast }, index) => from === index && cast === null);
   const dictionaries = new Set(programs.filter(({ cast }) => cast === null).flatMap(({ field }) => dictionaryIds(field)));
   const isChecked = programs.some(({ checks }) => checks.length > 0);
+  const keep = createRowKeeper(fields);
   let rowsBefore = 0;
 
   return {
@@ -70,10 +80,11 @@ export function createScreen(options: { readonly contract: Contract; readonly ou
     changes,
     nextColumns: isEvolving ? columns : null,
     take(message) {
-      if (isSame && !isChecked) return { message, rejected: [] };
+      if (isSame && !isChecked) return { message, rejected: [], kept: null };
       return readingArrow(`a ${message.kind} of output ${output}`, () => {
         const batch = reader.read(message);
-        return batch === null ? { message: dictionaries.has(idOf(message)) ? message : null, rejected: [] } : screen(batch, message);
+        if (batch === null) return { message: dictionaries.has(idOf(message)) ? message : null, rejected: [], kept: null };
+        return screen(batch, message);
       });
     },
   };
@@ -84,10 +95,11 @@ export function createScreen(options: { readonly contract: Contract; readonly ou
     for (const index of unknown) refuseValues(batch.columns[index]!, rejections.refuse);
     const rejected = rejections.rows(batch, rowsBefore);
     rowsBefore += batch.rows;
-    if (rejected.length === 0) return { message: isSame ? message : writeBatch(batch.rows, made), rejected };
+    if (rejected.length === 0) return { message: isSame ? message : writeBatch(batch.rows, made), rejected, kept: null };
     const runs = runsOf(rejections.marks, false);
     const taken = made.map((column) => takeRows(column, runs));
-    return { message: runs.rows === 0 ? null : writeBatch(runs.rows, taken), rejected };
+    const passed = runs.rows === 0 ? null : writeBatch(runs.rows, taken);
+    return { message: passed, rejected, kept: keep(batch.columns, rejections.marks) };
   }
 }
 
@@ -126,12 +138,25 @@ interface Program {
   readonly checks: readonly Check[];
 }
 
-function programOf(column: ContractColumn, fields: readonly ArrowField[], output: string, changes: readonly ColumnChange[]): Program {
+function programOf(
+  column: ContractColumn,
+  {
+    fields,
+    output,
+    changes,
+    unique,
+  }: {
+    readonly fields: readonly ArrowField[];
+    readonly output: string;
+    readonly changes: readonly ColumnChange[];
+    readonly unique: UniqueCheck;
+  },
+): Program {
   const from = fields.findIndex(({ name }) => name === column.name);
   const given = fields[from];
   const checked = (field: ArrowField, cast: Cast | null): Program => {
     const named = { ...field, nullable: column.nullable };
-    return { field: named, from, cast, checks: checksOf(named, column.nullable, column.checks) };
+    return { field: named, from, cast, checks: checksOf(named, column.nullable, column.checks, unique) };
   };
   const isEncoded = column.type.startsWith("dictionary<") && given !== undefined && haveSameValues(column.type, typeName(given));
   if (given !== undefined && (isEncoded || typeName(given) === column.type)) return checked(given, null);
@@ -168,10 +193,10 @@ function createRejections(rows: number) {
     marks,
     refuse:
       (column: string): Refuse =>
-      (row, reason) => {
+      (row, reason, isRepeated = false) => {
         const found = reasons.get(row) ?? [];
-        if (found.some((other) => other.column === column)) return;
-        found.push({ column, reason });
+        if (!isRepeated && found.some((other) => other.column === column)) return;
+        found.push({ column, reason, ...(isRepeated && { isRepeated }) });
         marks[row] = 1;
         reasons.set(row, found);
       },
@@ -189,10 +214,6 @@ function createRejections(rows: number) {
         }));
     },
   };
-}
-
-function dictionaryIds({ dictionary, children }: ArrowField): readonly number[] {
-  return [...(dictionary === undefined ? [] : [dictionary.id]), ...children.flatMap(dictionaryIds)];
 }
 
 function idOf({ bytes }: ArrowMessage): number {

@@ -3,6 +3,7 @@ import { listJobs, type JobRow } from "../db/job-history.ts";
 import { lockJob, setJobState } from "../db/job.ts";
 import { insertOutbox } from "../db/outbox.ts";
 import { transaction, type Queryable } from "../db/pool.ts";
+import { replayUnderWay } from "../db/replay.ts";
 import { activeRules, type ActiveRule } from "../db/routing-rule.ts";
 import { jobTransitions } from "../domain/job-state.ts";
 import { routeFile } from "../domain/route.ts";
@@ -63,8 +64,20 @@ async function retry(tx: Queryable, actor: string, job: JobRow, rules: readonly 
     return { id: job.id, path: job.path, plugin: job.plugin, outcome, reason };
   };
   if (state === "QUEUED" || state === "RUNNING") return result("waiting", `it is ${state}`);
-  if (!jobTransitions[state].includes("QUEUED")) return result("refused", `it is ${state}: its result stands`);
+  if (!jobTransitions[state].includes("QUEUED")) {
+    const rest = state === "PARTIAL" ? `; casparian quarantine replay ${job.replayOf ?? job.id} is for the rows that were set aside` : "";
+    return result("refused", `it is ${state}: its result stands${rest}`);
+  }
 
+  if (job.replayOf !== null) {
+    const other = await replayUnderWay(tx, job.replayOf);
+    if (other !== null) return result("refused", `job ${other} replays the same rows`);
+    await setJobState(tx, job.id, "QUEUED");
+    await insertOutbox(tx, [job.fileVersionId], "RETRY");
+    const detail = { path: job.path, plugin: job.plugin, version: job.pluginVersion, from: state, by: job.pluginVersion };
+    await insertAudit(tx, { actor, action: "job.retry", subject: `job ${job.id}`, detail });
+    return result("queued", null);
+  }
   const route = routeFile(job.path, job.sourceId, rules).find((match) => match.pluginName === job.plugin);
   const isActive = job.pluginState === "ACTIVE";
   if (!isActive && route === undefined) {

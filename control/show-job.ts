@@ -13,6 +13,8 @@ export interface JobDetail {
   readonly attempts: readonly AttemptRow[];
   /** The ledger of every attempt. */
   readonly outputs: readonly OutputRow[];
+  /** Jobs that replay, or have replayed, rows that it set aside; the newest first. */
+  readonly replays: readonly JobRow[];
   /** Its workflow's id in Temporal. */
   readonly workflowId: string;
 }
@@ -26,6 +28,7 @@ export async function showJob({ db }: ControlContext, jobId: string): Promise<Jo
     version,
     attempts: await attemptsOf(db, jobId),
     outputs: await outputsOf(db, [jobId]),
+    replays: await listJobs(db, { replayOf: [jobId], limit: 1_000 }),
     workflowId: fileVersionWorkflowId(job.fileVersionId),
   };
 }

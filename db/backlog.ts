@@ -52,7 +52,7 @@ export interface HadJob {
 export async function jobsHad(db: Queryable, versionIds: readonly string[], pluginNames: readonly string[]): Promise<readonly HadJob[]> {
   const { rows } = await db.query<HadJob>(
     `select file_version_id as "versionId", plugin_name as "pluginName", plugin_id as "pluginId"
-     from cf_processing_job where file_version_id = any ($1::bigint[]) and plugin_name = any ($2)`,
+     from cf_processing_job where file_version_id = any ($1::bigint[]) and plugin_name = any ($2) and replay_of is null`,
     [versionIds, pluginNames],
   );
   return rows;

@@ -107,7 +107,7 @@ export async function lastColumns(
     `select job_id as "jobId", columns, refused from (
        select o.job_id, o.given_columns as columns, false as refused, o.committed_at as at from cf_job_output o
        join cf_processing_job j on j.id = o.job_id
-       where j.plugin_name = $1 and o.output_name = $2 and o.given_columns is not null and o.state = 'COMMITTED'
+       where j.plugin_name = $1 and o.output_name = $2 and o.given_columns is not null and o.state = 'COMMITTED' and o.replay_of is null
        union all
        select d.job_id, d.given_columns, true, d.seen_at from cf_contract_drift d
        join cf_processing_job j on j.id = d.job_id where j.plugin_name = $1 and d.output_name = $2 and d.refused

@@ -22,6 +22,8 @@ export interface JobRow {
   readonly fileVersionId: string;
   readonly sequence: number;
   readonly contentHash: string;
+  /** The job whose rows in quarantine it replays; null for one that runs the plugin. */
+  readonly replayOf: string | null;
   readonly priority: number;
   readonly attempt: number;
   readonly queuedAt: Date;
@@ -40,6 +42,8 @@ export interface JobFilter {
   readonly sourceIds?: readonly string[] | undefined;
   readonly ids?: readonly string[] | undefined;
   readonly fileVersionIds?: readonly string[] | undefined;
+  /** Only replays of these jobs. */
+  readonly replayOf?: readonly string[] | undefined;
   /** Only jobs that ended since then. */
   readonly finishedSince?: Date | undefined;
   /** Only jobs before this one, for the next page. */
@@ -53,7 +57,7 @@ export async function listJobs(db: Queryable, filter: JobFilter): Promise<readon
     `select j.id, j.state, j.plugin_name as plugin, p.version as "pluginVersion", p.id as "pluginId", p.state as "pluginState",
        p.artifact_hash as "artifactHash", p.environment_hash as "environmentHash",
        s.name as source, s.id as "sourceId", l.rel_path as path, v.id as "fileVersionId", v.sequence, v.content_hash as "contentHash",
-       j.priority, j.attempt, j.queued_at as "queuedAt", j.started_at as "startedAt", j.finished_at as "finishedAt",
+       j.replay_of as "replayOf", j.priority, j.attempt, j.queued_at as "queuedAt", j.started_at as "startedAt", j.finished_at as "finishedAt",
        coalesce((select sum(o.rows_written) from cf_job_output o where o.job_id = j.id and o.state = 'COMMITTED'), 0)::float8 as "rowsCommitted",
        j.error_code as "errorCode", j.error_message as "errorMessage", j.error_hint as "errorHint"
      from cf_processing_job j
@@ -64,7 +68,7 @@ export async function listJobs(db: Queryable, filter: JobFilter): Promise<readon
      where ($1::text[] is null or j.state = any ($1)) and ($2::text is null or j.plugin_name = $2)
        and ($3::bigint[] is null or s.id = any ($3)) and ($4::bigint[] is null or j.id = any ($4))
        and ($5::bigint[] is null or j.file_version_id = any ($5)) and ($6::timestamptz is null or j.finished_at >= $6)
-       and ($7::bigint is null or j.id < $7)
+       and ($7::bigint is null or j.id < $7) and ($9::bigint[] is null or j.replay_of = any ($9))
      order by j.id desc limit $8`,
     [
       filter.states ?? null,
@@ -75,6 +79,7 @@ export async function listJobs(db: Queryable, filter: JobFilter): Promise<readon
       filter.finishedSince ?? null,
       filter.beforeId ?? null,
       filter.limit,
+      filter.replayOf ?? null,
     ],
   );
   return rows;
@@ -115,7 +120,10 @@ export interface OutputRow {
   readonly rowsSent: number;
   readonly rowsReceived: number;
   readonly rowsWritten: number;
+  /** Also later replayed, if they were. */
   readonly rowsQuarantined: number;
+  /** Of these, the ones that have passed a replay since. */
+  readonly rowsReplayed: number;
   readonly rowsReadBack: number;
   readonly sizeBytes: number;
   readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
@@ -153,6 +161,10 @@ async function selectOutputs(db: Queryable, tail: string, values: readonly strin
        rows_received::float8 as "rowsReceived", rows_written::float8 as "rowsWritten", rows_quarantined::float8 as "rowsQuarantined",
        rows_read_back::float8 as "rowsReadBack", size_bytes::float8 as "sizeBytes", columns, target, committed_at as "committedAt",
        (select c.version from cf_contract c where c.id = contract_id) as "contractVersion",
+       case when rows_quarantined = 0 then 0 else (
+         select count(*) from cf_quarantine q join cf_replayed_row r on r.row_id = q.id and r.state = 'COMMITTED' and r.reasons is null
+         where q.job_id = cf_job_output.job_id and q.attempt = cf_job_output.attempt and q.output_name = cf_job_output.output_name
+       ) end::float8 as "rowsReplayed",
        replaced_at as "replacedAt", replaced_by as "replacedBy"
      from cf_job_output ${tail}`,
     [values],

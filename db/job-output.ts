@@ -1,4 +1,4 @@
-import type { ContractColumn, RejectedRow } from "../domain/contract.ts";
+import type { ContractColumn, RejectedRows } from "../domain/contract.ts";
 import type { SinkMode } from "../domain/topic.ts";
 import { prepared, type Queryable } from "./pool.ts";
 
@@ -29,7 +29,7 @@ export interface StagedEntry extends LedgerEntry {
   readonly givenColumns: readonly ContractColumn[];
   /** What the contract's columns become with the commit; null where they stay. */
   readonly nextColumns: readonly ContractColumn[] | null;
-  readonly rejected: readonly RejectedRow[];
+  readonly rejected: RejectedRows;
 }
 
 /**
@@ -40,19 +40,19 @@ export async function recordStaged(
   db: Queryable,
   job: { readonly id: string; readonly attempt: number; readonly fileVersionId: string; readonly pluginId: string },
   entries: readonly StagedEntry[],
-  peakMemoryBytes: number,
+  peakMemoryBytes: number | null,
 ): Promise<boolean> {
   const { rowCount } = await db.query(
     prepared(
       `with present as (
-         select id from cf_processing_job where id = $1 and attempt = $2 and state = 'RUNNING' for update
+         select id, replay_of from cf_processing_job where id = $1 and attempt = $2 and state = 'RUNNING' for update
        ), output as (
          insert into cf_job_output (job_id, attempt, output_name, file_version_id, plugin_id, sink_uri, mode, state,
            rows_sent, rows_received, rows_written, rows_quarantined, rows_read_back, size_bytes, columns, staged, target,
-           contract_id, given_columns, next_columns)
+           contract_id, given_columns, next_columns, replay_of)
          select present.id, $2, e.output, $3, $4, e.uri, e.mode, 'STAGED',
            e."rowsSent", e."rowsReceived", e."rowsWritten", e."rowsQuarantined", e."rowsReadBack", e."sizeBytes", e.columns, e.staged, e.target,
-           e."contractId", e."givenColumns", e."nextColumns"
+           e."contractId", e."givenColumns", e."nextColumns", present.replay_of
          from present, jsonb_to_recordset($5::jsonb) as e (output text, uri text, mode text, "rowsSent" bigint, "rowsReceived" bigint,
            "rowsWritten" bigint, "rowsQuarantined" bigint, "rowsReadBack" bigint, "sizeBytes" bigint, columns jsonb, staged jsonb, target text,
            "contractId" bigint, "givenColumns" jsonb, "nextColumns" jsonb)
@@ -115,9 +115,9 @@ export interface OutputColumns {
 }
 
 /**
- * Marks everything that the attempt staged as visible, and what it set aside as quarantined, and attempt and job as ended; returns the
- * job's state, and the columns of results that widen a contract or whose output has none, by output. The record refuses a ledger that does
- * not balance and a second result.
+ * Marks everything that the attempt staged as visible, what it set aside as quarantined and what it replayed as such, and attempt and job as
+ * ended; returns the job's state, and the columns of results that widen a contract or whose output has none, by output. The record refuses a
+ * ledger that does not balance, a second result, and a row that passes a second replay.
  */
 export async function recordCommitted(
   db: Queryable,
@@ -133,9 +133,12 @@ export async function recordCommitted(
          update cf_job_attempt set outcome = 'COMMITTED', finished_at = now() where job_id = $1 and attempt = $2
        ), quarantine as (
          update cf_quarantine set state = 'QUARANTINED', quarantined_at = now() where job_id = $1 and attempt = $2
+       ), replayed as (
+         update cf_replayed_row set state = 'COMMITTED' where job_id = $1 and attempt = $2 returning reasons
        )
        update cf_processing_job j
-       set state = case when exists (select from output where rows_quarantined > 0) then 'PARTIAL' else 'COMPLETED' end,
+       set state = case when exists (select from output where rows_quarantined > 0) or exists (select from replayed where reasons is not null)
+           then 'PARTIAL' else 'COMPLETED' end,
          finished_at = now(), error_code = null, error_message = null, error_hint = null
        where id = $1
        returning state, (
@@ -150,11 +153,15 @@ export async function recordCommitted(
   return rows[0]!;
 }
 
-/** Marks everything that the attempt staged as removed; rows that it set aside go with it. */
+/** Marks everything that the attempt staged as removed; rows that it set aside go with it, and what it replayed is as before. */
 export async function markDiscarded(db: Queryable, jobId: string, attempt: number): Promise<void> {
   await db.query(
     `with discarded as (
        update cf_job_output set state = 'DISCARDED' where job_id = $1 and attempt = $2 and state = 'STAGED' returning output_name
+     ), pieces as (
+       delete from cf_quarantine_piece p using discarded d where p.job_id = $1 and p.attempt = $2 and p.output_name = d.output_name
+     ), replayed as (
+       delete from cf_replayed_row where job_id = $1 and attempt = $2 and state = 'STAGED'
      )
      delete from cf_quarantine q using discarded d where q.job_id = $1 and q.attempt = $2 and q.output_name = d.output_name`,
     [jobId, attempt],

@@ -16,6 +16,8 @@ export interface JobToRun {
   readonly environmentHash: string;
   /** Why its artifact was rejected since; null where it was not. */
   readonly pluginRejected: string | null;
+  /** The job whose rows in quarantine it replays; null for one that runs the plugin. */
+  readonly replayOf: string | null;
 }
 
 /** Makes a job for each plugin that has none for this version yet; a second call makes none. */
@@ -29,7 +31,7 @@ export async function insertJobs(
       `insert into cf_processing_job (file_version_id, plugin_id, plugin_name, priority)
      select $1, plugin_id, plugin_name, priority
      from unnest($2::bigint[], $3::text[], $4::int[]) as planned (plugin_id, plugin_name, priority)
-     on conflict (file_version_id, plugin_id) do nothing`,
+     on conflict (file_version_id, plugin_id) where replay_of is null do nothing`,
       [fileVersionId, plugins.map((p) => p.pluginId), plugins.map((p) => p.pluginName), plugins.map((p) => p.priority)],
     ),
   );
@@ -51,7 +53,7 @@ async function selectJobs(db: Queryable, tail: string, id: string): Promise<read
     prepared(
       `select j.id, j.file_version_id as "fileVersionId", j.plugin_id as "pluginId", j.plugin_name as "pluginName", j.state, j.attempt,
        l.rel_path as "relPath", coalesce(a.outcome = 'STAGED', false) as staged, p.environment_hash as "environmentHash",
-       p.rejected_reason as "pluginRejected"
+       p.rejected_reason as "pluginRejected", j.replay_of as "replayOf"
      from cf_processing_job j
      join cf_plugin_manifest p on p.id = j.plugin_id
      join cf_file_version v on v.id = j.file_version_id

@@ -57,7 +57,8 @@ CREATE OR REPLACE FUNCTION public.cf_job_transition()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if (new.file_version_id, new.plugin_id, new.plugin_name) is distinct from (old.file_version_id, old.plugin_id, old.plugin_name) then
+  if (new.file_version_id, new.plugin_id, new.plugin_name, new.replay_of)
+    is distinct from (old.file_version_id, old.plugin_id, old.plugin_name, old.replay_of) then
     raise exception 'job % refers to one file version and one artifact for ever', old.id using errcode = 'restrict_violation';
   end if;
   if new.state = old.state then return new; end if;
@@ -151,6 +152,18 @@ CREATE OR REPLACE FUNCTION public.cf_refuse()
 AS $function$
 begin
   raise exception '% rows are immutable', tg_table_name using errcode = 'restrict_violation';
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.cf_replay_guard()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not exists (select from cf_processing_job j where j.id = new.replay_of and j.replay_of is null and j.state = 'PARTIAL'
+    and (j.file_version_id, j.plugin_id, j.plugin_name) = (new.file_version_id, new.plugin_id, new.plugin_name)) then
+    raise exception 'a job replays rows of one that has set some aside, of the same file version and artifact' using errcode = 'restrict_violation';
+  end if;
+  return new;
 end $function$;
 
 CREATE OR REPLACE FUNCTION public.cf_run_event_kind(outcome text)
@@ -330,6 +343,7 @@ create table cf_job_output (
   contract_id bigint,
   given_columns jsonb,
   next_columns jsonb,
+  replay_of bigint,
   constraint cf_job_output_check CHECK (((state <> 'COMMITTED'::text) OR ((committed_at IS NOT NULL) AND (rows_sent = rows_received) AND (rows_received = (rows_written + rows_quarantined)) AND (rows_read_back = rows_written)))),
   constraint cf_job_output_mode_check CHECK ((mode = ANY (ARRAY['append'::text, 'replace'::text, 'overwrite'::text, 'error'::text]))),
   constraint cf_job_output_pkey PRIMARY KEY (job_id, attempt, output_name),
@@ -396,7 +410,7 @@ create table cf_processing_job (
   error_code text,
   error_message text,
   error_hint text,
-  constraint cf_processing_job_file_version_id_plugin_id_key UNIQUE (file_version_id, plugin_id),
+  replay_of bigint,
   constraint cf_processing_job_pkey PRIMARY KEY (id),
   constraint cf_processing_job_state_check CHECK ((state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text, 'SKIPPED'::text, 'HELD'::text])))
 );
@@ -415,6 +429,8 @@ create table cf_quarantine (
   reasons jsonb not null,
   file_position text,
   state text default 'STAGED'::text not null,
+  piece integer,
+  constraint cf_quarantine_check CHECK (((piece > 0) AND ((origin = 'CONTRACT'::text) OR (piece IS NULL)))),
   constraint cf_quarantine_origin_check CHECK ((origin = ANY (ARRAY['CONTRACT'::text, 'PLUGIN'::text]))),
   constraint cf_quarantine_pkey PRIMARY KEY (id),
   constraint cf_quarantine_reasons_check CHECK ((jsonb_array_length(reasons) > 0)),
@@ -422,11 +438,32 @@ create table cf_quarantine (
   constraint cf_quarantine_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'QUARANTINED'::text])))
 );
 
+create table cf_quarantine_piece (
+  job_id bigint not null,
+  attempt integer not null,
+  output_name text not null,
+  piece integer not null,
+  arrow bytea not null,
+  constraint cf_quarantine_piece_piece_check CHECK ((piece >= 0)),
+  constraint cf_quarantine_piece_pkey PRIMARY KEY (job_id, attempt, output_name, piece)
+);
+
 create table cf_record (
   id uuid default gen_random_uuid() not null,
   single boolean default true not null,
   constraint cf_record_pkey PRIMARY KEY (single),
   constraint cf_record_single_check CHECK (single)
+);
+
+create table cf_replayed_row (
+  job_id bigint not null,
+  attempt integer not null,
+  row_id bigint not null,
+  reasons jsonb,
+  state text default 'STAGED'::text not null,
+  constraint cf_replayed_row_pkey PRIMARY KEY (job_id, attempt, row_id),
+  constraint cf_replayed_row_reasons_check CHECK ((jsonb_array_length(reasons) > 0)),
+  constraint cf_replayed_row_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'COMMITTED'::text])))
 );
 
 create table cf_routing_rule (
@@ -648,6 +685,8 @@ alter table cf_job_output add constraint cf_job_output_plugin_id_fkey FOREIGN KE
 
 alter table cf_job_output add constraint cf_job_output_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES cf_processing_job(id);
 
+alter table cf_job_output add constraint cf_job_output_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES cf_processing_job(id);
+
 alter table cf_outbox add constraint cf_outbox_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
 alter table cf_plugin_manifest add constraint cf_plugin_manifest_environment_hash_fkey FOREIGN KEY (environment_hash) REFERENCES cf_plugin_environment(hash);
@@ -656,13 +695,23 @@ alter table cf_processing_job add constraint cf_processing_job_file_version_id_f
 
 alter table cf_processing_job add constraint cf_processing_job_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
 
+alter table cf_processing_job add constraint cf_processing_job_replay_of_fkey FOREIGN KEY (replay_of) REFERENCES cf_processing_job(id);
+
 alter table cf_quarantine add constraint cf_quarantine_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_quarantine add constraint cf_quarantine_job_id_attempt_output_name_fkey FOREIGN KEY (job_id, attempt, output_name) REFERENCES cf_job_output(job_id, attempt, output_name) ON DELETE CASCADE;
 
+alter table cf_quarantine add constraint cf_quarantine_job_id_attempt_output_name_piece_fkey FOREIGN KEY (job_id, attempt, output_name, piece) REFERENCES cf_quarantine_piece(job_id, attempt, output_name, piece);
+
 alter table cf_quarantine add constraint cf_quarantine_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
 
 alter table cf_quarantine add constraint cf_quarantine_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_quarantine_piece add constraint cf_quarantine_piece_job_id_attempt_output_name_fkey FOREIGN KEY (job_id, attempt, output_name) REFERENCES cf_job_output(job_id, attempt, output_name) ON DELETE CASCADE;
+
+alter table cf_replayed_row add constraint cf_replayed_row_job_id_attempt_fkey FOREIGN KEY (job_id, attempt) REFERENCES cf_job_attempt(job_id, attempt) ON DELETE CASCADE;
+
+alter table cf_replayed_row add constraint cf_replayed_row_row_id_fkey FOREIGN KEY (row_id) REFERENCES cf_quarantine(id);
 
 alter table cf_routing_rule add constraint cf_routing_rule_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
@@ -708,7 +757,9 @@ CREATE INDEX cf_file_version_moved_from ON public.cf_file_version USING btree (m
 
 CREATE INDEX cf_job_output_current ON public.cf_job_output USING btree (sink_uri) WHERE ((state = 'COMMITTED'::text) AND (replaced_at IS NULL));
 
-CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE (state = 'COMMITTED'::text);
+CREATE UNIQUE INDEX cf_job_output_one_joining ON public.cf_job_output USING btree (job_id, output_name) WHERE ((state = 'COMMITTED'::text) AND (replay_of IS NOT NULL));
+
+CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree (file_version_id, plugin_id, output_name) WHERE ((state = 'COMMITTED'::text) AND (replay_of IS NULL));
 
 CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (worker_group, started_at) WHERE (started_at IS NOT NULL);
 
@@ -716,9 +767,19 @@ CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (worker_group, 
 
 CREATE UNIQUE INDEX cf_plugin_manifest_one_active ON public.cf_plugin_manifest USING btree (name) WHERE (state = 'ACTIVE'::text);
 
+CREATE UNIQUE INDEX cf_processing_job_once ON public.cf_processing_job USING btree (file_version_id, plugin_id) WHERE (replay_of IS NULL);
+
+CREATE UNIQUE INDEX cf_processing_job_one_replay ON public.cf_processing_job USING btree (replay_of) WHERE ((replay_of IS NOT NULL) AND (state = ANY (ARRAY['QUEUED'::text, 'RUNNING'::text, 'HELD'::text])));
+
+CREATE INDEX cf_processing_job_replays ON public.cf_processing_job USING btree (replay_of, id) WHERE (replay_of IS NOT NULL);
+
 CREATE INDEX cf_processing_job_state ON public.cf_processing_job USING btree (state, id);
 
 CREATE UNIQUE INDEX cf_quarantine_row ON public.cf_quarantine USING btree (job_id, attempt, output_name, origin, row_number);
+
+CREATE INDEX cf_replayed_row_history ON public.cf_replayed_row USING btree (row_id, job_id);
+
+CREATE UNIQUE INDEX cf_replayed_row_once ON public.cf_replayed_row USING btree (row_id) WHERE ((state = 'COMMITTED'::text) AND (reasons IS NULL));
 
 CREATE UNIQUE INDEX cf_routing_rule_key ON public.cf_routing_rule USING btree (pattern, plugin_name, source_id, tagged, (
 CASE
@@ -767,6 +828,8 @@ CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_ma
 CREATE TRIGGER cf_plugin_manifest_moves BEFORE UPDATE OF state ON public.cf_plugin_manifest FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION cf_plugin_manifest_move();
 
 CREATE TRIGGER cf_processing_job_ended_unbegun AFTER UPDATE OF state ON public.cf_processing_job FOR EACH ROW WHEN (((old.state = ANY (ARRAY['QUEUED'::text, 'HELD'::text])) AND (new.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text])) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION cf_job_event();
+
+CREATE TRIGGER cf_processing_job_replay BEFORE INSERT ON public.cf_processing_job FOR EACH ROW WHEN ((new.replay_of IS NOT NULL)) EXECUTE FUNCTION cf_replay_guard();
 
 CREATE TRIGGER cf_processing_job_transition BEFORE UPDATE ON public.cf_processing_job FOR EACH ROW EXECUTE FUNCTION cf_job_transition();
 

@@ -14,8 +14,8 @@ export interface Standing {
 
 /**
  * How the results of a job stand to those of its targets, which nobody else changes until the end of the transaction. `replace` takes
- * the place of what the same plugin and output made of earlier versions of the same file, and of the same version by an earlier job;
- * `overwrite` that of everything in the target. Results of `append` stand alone.
+ * the place of what the same plugin and output made of earlier versions of the same file, and of the same version by an earlier job,
+ * with what has joined it; `overwrite` that of everything in the target. Results of `append` stand alone.
  */
 export async function standingsOf(tx: Queryable, jobId: string, entries: readonly LedgerEntry[]): Promise<readonly Standing[]> {
   const ruled = entries.filter(({ mode }) => mode !== "append");
@@ -23,6 +23,16 @@ export async function standingsOf(tx: Queryable, jobId: string, entries: readonl
   const standings: Standing[] = [];
   for (const entry of entries) standings.push(await standingOf(tx, jobId, entry));
   return standings;
+}
+
+/** The same for results that join others: they take nobody's place, and nobody takes that of what they join until the end of the transaction. */
+export async function joiningStandings(tx: Queryable, jobId: string, entries: readonly LedgerEntry[]): Promise<readonly Standing[]> {
+  const rivals = entries.flatMap((entry) => [
+    { ...entry, mode: "replace" as const },
+    { ...entry, mode: "overwrite" as const },
+  ]);
+  await lockTargets(tx, jobId, rivals);
+  return entries.map((entry) => ({ entry, replaces: [], outdatedBy: null, refusedBy: null }));
 }
 
 /** One after the other and always in the same order, so that two jobs with several outputs don't wait for each other. */
@@ -47,7 +57,7 @@ async function standingOf(tx: Queryable, jobId: string, entry: LedgerEntry): Pro
 
 interface CurrentResult extends LedgerEntry {
   readonly jobId: string;
-  /** Of a later version of the file, or of the same version by a later job. */
+  /** Of a later version of the file, or of the same version by a later job; what has joined another is as new as that. */
   readonly isNewer: boolean;
 }
 
@@ -71,7 +81,7 @@ async function otherResults(
 ): Promise<readonly CurrentResult[]> {
   const ofSameFile = "and v.location_id = mv.location_id and j.plugin_name = mj.plugin_name and o.output_name = $3";
   const { rows } = await tx.query<CurrentResult>(
-    `select o.job_id as "jobId", (v.sequence, o.job_id) > (mv.sequence, mj.id) as "isNewer",
+    `select o.job_id as "jobId", (v.sequence, coalesce(o.replay_of, o.job_id)) > (mv.sequence, mj.id) as "isNewer",
        o.output_name as output, o.sink_uri as uri, o.mode, o.rows_sent::float8 as "rowsSent", o.rows_received::float8 as "rowsReceived",
        o.rows_written::float8 as "rowsWritten", o.rows_quarantined::float8 as "rowsQuarantined",
        o.rows_read_back::float8 as "rowsReadBack", o.size_bytes::float8 as "sizeBytes",
@@ -80,7 +90,7 @@ async function otherResults(
        cf_job_output o join cf_processing_job j on j.id = o.job_id join cf_file_version v on v.id = o.file_version_id
      where mj.id = $1 and o.sink_uri = $2 and ${condition} and o.job_id <> $1
        ${mode === "overwrite" ? "and $3::text is not null" : ofSameFile}
-     order by v.sequence desc, o.job_id desc`,
+     order by v.sequence desc, o.replay_of is not null, o.job_id desc`,
     [jobId, uri, output],
   );
   return rows;

@@ -66,6 +66,8 @@ export function describeChange({ kind, column, from, to }: ColumnChange): string
 export interface RejectionReason {
   readonly column: string | null;
   readonly reason: string;
+  /** That an earlier row of the file has the same value in a column that may have none twice. */
+  readonly isRepeated?: boolean | undefined;
 }
 
 /** A row that was set aside. */
@@ -80,6 +82,16 @@ export interface RejectedRow {
   readonly reasons: readonly RejectionReason[];
   /** As it came: a JSON object of the columns' values. */
   readonly raw: string;
+}
+
+/** All rows that one output of an attempt has set aside. */
+export interface RejectedRows {
+  readonly rows: readonly (RejectedRow & {
+    /** In which of the pieces it is; null where only its text is kept. */
+    readonly piece: number | null;
+  })[];
+  /** A stream of Arrow's IPC format in pieces: the schema, then the rows of each piece in the order of their numbers. Empty where none are kept so. */
+  readonly pieces: readonly Uint8Array[];
 }
 
 /** `5%` or `0.05`. Throws WrongUse. */

@@ -1,8 +1,9 @@
 import type { OpenRequest } from "./sink.ts";
 
-/** Names (version, content, artifact, output); a target shows at most one result of this name. */
-export function resultOf({ lineage, artifactHash, output }: OpenRequest): string {
-  return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output].join("/");
+/** Names (version, content, artifact, output), and the job where it joins another; a target shows at most one result of this name. */
+export function resultOf({ lineage, artifactHash, output, isJoining, jobId }: OpenRequest): string {
+  const joining = isJoining === true ? [`job-${jobId}`] : [];
+  return [lineage.fileVersionId, lineage.sourceHash, artifactHash, output, ...joining].join("/");
 }
 
 /** Whether two results are of one job: they differ in the output at most. */

@@ -45,6 +45,11 @@ export interface OpenRequest {
   readonly locationId: string;
   /** Distinguishes the result of one artifact from another's in the target, hex. */
   readonly artifactHash: string;
+  /**
+   * That it joins a result of the same (version, artifact, output), which stays: rows that were set aside then. It is a result of its own beside
+   * that one, told apart from others that join it by `jobId`. Its mode is `append`, whatever the other's was.
+   */
+  readonly isJoining?: boolean | undefined;
   /** The file's path below its source's root; sinks of files use its name. */
   readonly relPath: string;
   readonly lineage: Lineage;

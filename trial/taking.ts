@@ -69,13 +69,13 @@ export function createTaking(options: {
     const from = aside.get(output);
     if (from !== undefined) {
       asideRows.set(from.output, (asideRows.get(from.output) ?? 0) + message.rows);
-      return quarantineOf(from.output).add(from.read(message));
+      return quarantineOf(from.output).add(from.read(message), null);
     }
     const target = open.get(output)!;
     target.received += message.rows;
     target.bytes += message.bytes.byteLength;
     const passed = target.screen === null ? { message, rejected: [] } : target.screen.take(message);
-    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected);
+    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected, null);
     if (passed.message !== null) target.sample.take(passed.message);
   }
 
@@ -108,8 +108,9 @@ export function createTaking(options: {
       })),
     setAside: () =>
       [...quarantines]
-        .filter(([, { rows }]) => rows.length > 0)
-        .map(([output, { rows }]) => ({ output, rows: rows.length, reasons: reasonsOf(rows), first: rows.slice(0, rowsShown) })),
+        .map(([output, { rejected }]) => [output, rejected.rows.map(({ piece: _, ...row }) => row)] as const)
+        .filter(([, rows]) => rows.length > 0)
+        .map(([output, rows]) => ({ output, rows: rows.length, reasons: reasonsOf(rows), first: rows.slice(0, rowsShown) })),
   };
 }
 

@@ -45,6 +45,8 @@ export function ownerOfStaged(name: string): { readonly jobId: string; readonly 
  * first digits of the hashes of its content and of the plugin. The same for the same (version, artifact, output), another
  * for any other; the output's name is in it unless the folder is named after the output.
  *
+ * One that joins another ends in its job, `….r17.parquet`.
+ *
  * What takes the place of another has the same name, because one rename then swaps the two: `airports.f7.1b4e28ba.parquet` with the file's
  * id and the first digits of the hash of the plugin's name for mode `replace`, `trades.parquet` with the output's for `overwrite`.
  */
@@ -58,7 +60,8 @@ export function targetName(request: OpenRequest, folder: string, suffix: string)
     return `${[...named, `f${request.locationId}`, plugin.slice(0, 8)].join(".")}${suffix}`;
   }
   const hashes = [lineage.sourceHash.slice(0, 8), artifactHash.slice(0, 8)];
-  return `${[...named, `v${lineage.fileVersionId}`, ...hashes].join(".")}${suffix}`;
+  const joining = request.isJoining === true ? [`r${request.jobId}`] : [];
+  return `${[...named, `v${lineage.fileVersionId}`, ...hashes, ...joining].join(".")}${suffix}`;
 }
 
 const stemBytesMax = 100;

@@ -26,7 +26,7 @@ const column = (name: string, type: string, rest: Partial<ContractColumn> = {}):
 test("a batch that needs nothing done goes on as it came", () => {
   expect(screenFor([column("n", "int64"), column("t", "string")]).take(batch).message).toBe(batch);
   const checked = screenFor([column("n", "int64", { checks: { min: "0" } }), column("t", "string")]);
-  expect(checked.take(batch)).toEqual({ message: batch, rejected: [] });
+  expect(checked.take(batch)).toEqual({ message: batch, rejected: [], kept: null });
   expect(checked.take(batch).message).toBe(batch);
 });
 

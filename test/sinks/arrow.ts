@@ -1,21 +1,12 @@
 import { tableFromArrays, tableToIPC } from "apache-arrow";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import type { Lineage } from "../../domain/lineage.ts";
-import { headerKind, openMessage } from "../../arrow/message.ts";
-import { scalarIn } from "../../arrow/flatbuffer.ts";
+import { messagesIn } from "../../arrow/stream.ts";
 import type { OpenRequest } from "../../sinks/sink.ts";
 
 /** Takes an Arrow IPC stream apart, as the bridge does: the schema, then what follows. */
 export function messagesOf(stream: Uint8Array): { readonly schema: ArrowMessage; readonly messages: readonly ArrowMessage[] } {
-  const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  const all: ArrowMessage[] = [];
-  for (let at = 0; at < stream.length && view.getInt32(at + 4, true) > 0;) {
-    const { header, end } = openMessage(stream, at);
-    const kind = (["schema", "dictionary", "batch"] as const)[headerKind(stream, at) - 1] ?? "batch";
-    all.push({ kind, rows: kind === "batch" ? Number(scalarIn(header, 0, "i64", 0)) : 0, bytes: stream.subarray(at, end) });
-    at = end;
-  }
-  const [schema, ...messages] = all;
+  const [schema, ...messages] = messagesIn(stream);
   if (schema === undefined) throw new Error("the stream is empty");
   return { schema, messages };
 }

@@ -98,6 +98,24 @@ export function describeModes(name: string, openKind: () => Promise<TargetKind>)
       expect(await kind.traces(uri)).toEqual([]);
     });
 
+    test("results that join another one are beside it, one for each job, and give way with it", async () => {
+      const joining = (job: number, rows: number): Promise<StagedOutput> =>
+        version(job, rows, { mode: "append", isJoining: true, lineage: { ...lineage, jobId: String(job), fileVersionId: "1" } });
+      for (const mode of ["replace", "overwrite"] as const) {
+        const target = { mode, locationId: mode } as const;
+        const [first, joined] = [await version(1, 10, target), [await joining(2, 3), await joining(3, 4)]];
+        await sink.commit(first);
+        for (const staged of [...joined, ...joined]) await sink.commit(staged);
+        expect(await kind.read(uri)).toEqual({ rows: 17, sum: 45 + 3 + 6, jobs: ["1", "2", "3"] });
+        const next = await version(4, 2, target);
+        for (let time = 0; time < 2; time += 1) await sink.commit(next, [first, ...joined]);
+        expect(await kind.read(uri)).toEqual({ rows: 2, sum: 1, jobs: ["4"] });
+        expect(await Promise.all([first, ...joined, next].map((staged) => sink.isCommitted(staged)))).toEqual([false, false, false, true]);
+        uri = kind.newUri();
+      }
+      expect(await kind.traces(uri)).toEqual([]);
+    });
+
     test("an overwriting result is the only one in its target, with the other outputs of its job", async () => {
       const earlier = [
         await version(1, 10, { mode: "append" }),

@@ -85,7 +85,7 @@ export function fillRecord(db: Database) {
         contractId: null,
         givenColumns: [],
         nextColumns: null,
-        rejected: [],
+        rejected: { rows: [], pieces: [] },
       };
       await recordStaged(db, { id: jobId, attempt, ...rows[0]! }, [entry], 50_000_000);
       await recordCommitted(db, jobId, attempt);
