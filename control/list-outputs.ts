@@ -1,7 +1,7 @@
 import { outputTotals, type AsOf, type OutputTotals } from "../db/result.ts";
 import { shownName } from "../query/identifier.ts";
 import { safeUrl } from "../domain/safe-url.ts";
-import { readingOf } from "../sinks/readable.ts";
+import { readElsewhere } from "../sinks/readable.ts";
 import type { ControlContext } from "./context.ts";
 import { outputViews, type OutputView } from "./output-views.ts";
 
@@ -31,7 +31,6 @@ export async function listOutputs({ db }: ControlContext, asOf: AsOf): Promise<r
 }
 
 function listed(view: OutputView, { plugin, output, uri, mode, results, rows, sizeBytes, committedAt }: OutputTotals): ListedOutput {
-  const reading = readingOf(uri);
   return {
     plugin,
     output,
@@ -43,7 +42,7 @@ function listed(view: OutputView, { plugin, output, uri, mode, results, rows, si
     mode,
     sink: safeUrl(uri),
     committedAt,
-    readElsewhere: reading.byQuery ? null : reading.how,
+    readElsewhere: readElsewhere(uri),
   };
 }
 

@@ -3,11 +3,11 @@ import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { closest } from "../domain/suggest.ts";
 import { folded } from "../query/identifier.ts";
-import { readingOf } from "../sinks/readable.ts";
+import { readElsewhere, readerOf } from "../sinks/readable.ts";
 import { viewName } from "./list-outputs.ts";
 import type { OutputView } from "./output-views.ts";
 
-/** Throws OUTPUT_ELSEWHERE for rows that are not in files of ours, OUTPUT_EMPTY for an output that has none at the time. */
+/** Throws OUTPUT_ELSEWHERE for rows in sinks that are not read, OUTPUT_EMPTY for an output that has none at the time. */
 export function requireReadable(views: readonly OutputView[], asOf: AsOf): void {
   for (const view of views) {
     if (view.sinks.every(({ results }) => results === 0)) throw empty(view, asOf);
@@ -15,10 +15,10 @@ export function requireReadable(views: readonly OutputView[], asOf: AsOf): void 
   }
 }
 
-/** Whether there are rows, all of them in files that `casparian query` reads. */
+/** Whether there are rows, all of them in sinks that `casparian query` reads. */
 export function isReadable({ sinks }: OutputView): boolean {
   const used = sinks.filter(({ results }) => results > 0);
-  return used.length > 0 && used.every(({ uri }) => readingOf(uri).byQuery);
+  return used.length > 0 && used.every(({ uri }) => readerOf(uri) !== null);
 }
 
 function empty(view: OutputView, asOf: AsOf): TerminalFailure {
@@ -38,12 +38,12 @@ function empty(view: OutputView, asOf: AsOf): TerminalFailure {
 function elsewhere(view: OutputView): TerminalFailure {
   const used = view.sinks.filter(({ results }) => results > 0);
   const others = used.flatMap(({ uri, results }) => {
-    const reading = readingOf(uri);
-    return reading.byQuery ? [] : [{ place: `${results} of its results are in ${safeUrl(uri)}`, how: reading.how }];
+    const how = readElsewhere(uri);
+    return how === null ? [] : [{ place: `${results} of its results are in ${safeUrl(uri)}`, how }];
   });
   return new TerminalFailure({
     code: "OUTPUT_ELSEWHERE",
-    message: `casparian query reads Parquet files, and ${viewName(view)} is not in such: ${others.map(({ place }) => place).join(", ")}`,
+    message: `casparian query doesn't read ${viewName(view)}: ${others.map(({ place }) => place).join(", ")}`,
     hint: `Read them ${[...new Set(others.map(({ how }) => how))].join("; ")}. casparian query --tables shows where each output is`,
   });
 }

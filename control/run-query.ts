@@ -1,16 +1,16 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { columnsOf, outputTotals, resultsOf, type AsOf, type ResultRow } from "../db/result.ts";
-import { confineTo, lock, openEngine, type Engine } from "../query/engine.ts";
+import { outputTotals, resultsOf, type AsOf } from "../db/result.ts";
+import { confineTo, filesOf, lock, openEngine, type Engine } from "../query/engine.ts";
 import { mayMention, tablesIn } from "../query/mentions.ts";
-import type { Queryable } from "../db/pool.ts";
 import { inItsWords, runStatement, writeParquet, type QueryRows } from "../query/statement.ts";
 import { folded } from "../query/identifier.ts";
-import { createView, type FileGroup } from "../query/view.ts";
+import { createView, type ViewRequest } from "../query/view.ts";
 import type { ControlContext } from "./context.ts";
-import { locateResults, requireUnchanged, type FoundResult } from "./locate-results.ts";
 import { outputViews, type OutputView } from "./output-views.ts";
+import { openResults } from "./query-sources/open-results.ts";
+import type { OpenedResults, ViewPart } from "./query-sources/source.ts";
 import { explainUnknown, isReadable, requireReadable } from "./query-refusal.ts";
 
 export type { QueryColumn, QueryRows, RowBatch } from "../query/statement.ts";
@@ -59,16 +59,16 @@ async function onEngine<T>(
   try {
     const wanted = await viewsIn(engine, sql, views);
     requireReadable(wanted, asOf);
-    const found = await locateResults(await resultsOf(db, wanted, asOf), request.home, signal);
+    const results = await resultsOf(db, wanted, asOf);
+    const opened = await openResults(db, results, request);
     request.onFiles?.(
-      found.length,
-      found.reduce((sum, { result }) => sum + result.sizeBytes, 0),
+      results.length,
+      results.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     );
-    const grouped = await groupByColumns(db, wanted, found);
-    await confineTo(engine, { lists: grouped.lists, writable });
-    return await whileUnchanged(found, signal, async () => {
-      for (const { view, groups } of grouped.views)
-        await inItsWords(() => createView(engine, { ...view, groups, clashAsText: request.clashAsText }));
+    await confineTo(engine, { lists: opened.parts.map(({ paths }) => paths), writable });
+    return await whileUnchanged(opened, signal, async () => {
+      for (const view of viewsOf(wanted, opened.parts))
+        await inItsWords(() => createView(engine, { ...view, clashAsText: request.clashAsText }));
       await lock(engine);
       return await work(engine);
     });
@@ -95,38 +95,24 @@ async function viewsIn(engine: Engine, sql: string, views: readonly OutputView[]
 }
 
 /** Whatever comes of files of which one was replaced meanwhile, rows or an error, is worth nothing. */
-async function whileUnchanged<T>(found: readonly FoundResult[], signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+async function whileUnchanged<T>(opened: OpenedResults, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
-    await requireUnchanged(found);
+    await opened.requireUnchanged();
     return result;
   } catch (error) {
     signal.throwIfAborted();
-    await requireUnchanged(found);
+    await opened.requireUnchanged();
     throw error;
   }
 }
 
-interface Grouped {
-  /** Files of one view with the same columns each. */
-  readonly lists: readonly (readonly string[])[];
-  readonly views: readonly { readonly view: OutputView; readonly groups: readonly FileGroup[] }[];
-}
-
-async function groupByColumns(db: Queryable, views: readonly OutputView[], found: readonly FoundResult[]): Promise<Grouped> {
-  const keyOf = ({ plugin, output, shape }: ResultRow): string => JSON.stringify([plugin, output, shape]);
-  const groups = [...Map.groupBy(found, ({ result }) => keyOf(result)).values()];
-  const examples = groups.map((group) => group[0]!.result);
-  const columns = new Map((await columnsOf(db, examples)).map((row) => [JSON.stringify([row.jobId, row.output]), row.columns]));
-  return {
-    lists: groups.map((group) => group.map(({ path }) => path)),
-    views: views.map((view) => ({
-      view,
-      groups: examples.flatMap(({ plugin, output, jobId }, list) => {
-        if (plugin !== view.plugin || output !== view.output) return [];
-        const ofFile = columns.get(JSON.stringify([jobId, output]))!.map(({ name, type }) => ({ name, isNull: type === "null" }));
-        return [{ list, files: groups[list]!.length, columns: ofFile, example: `job ${jobId}` }];
-      }),
-    })),
-  };
+/** The parts of each view, which name their files by the number of the engine's list. */
+function viewsOf(wanted: readonly OutputView[], parts: readonly ViewPart[]): readonly Omit<ViewRequest, "clashAsText">[] {
+  return wanted.map((view) => ({
+    ...view,
+    groups: parts.flatMap((part, list) =>
+      part.plugin === view.plugin && part.output === view.output ? [{ ...part, rows: part.rows(filesOf(list)) }] : [],
+    ),
+  }));
 }

@@ -7,12 +7,16 @@ export interface Engine extends Disposable {
 /**
  * DuckDB within this process, with nothing in it. It loads no extension but those that it is built with, so that nothing is fetched.
  * What doesn't fit into memory goes to the folder `scratch`, made when it is needed, and the caller's to remove.
+ *
+ * Files are not cached: the system does that, and DuckDB's own cache keeps 12 kB of each file, however small. Of 20,000 files of 2 kB, 320 MB
+ * became 34 MB without it, in the same time.
  */
 export async function openEngine({ scratch }: { readonly scratch: string }): Promise<Engine> {
   const instance = await DuckDBInstance.create(":memory:", {
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
     allow_community_extensions: "false",
+    enable_external_file_cache: "false",
     temp_directory: scratch,
   });
   const connection = await instance.connect();
@@ -53,9 +57,9 @@ export async function confineTo(
   await connection.run("set enable_external_access = false");
 }
 
-/** How a view says which list of files it reads. Its files have the columns that the first one has. */
+/** How a view says which list of files it reads. */
 export function filesOf(list: number): string {
-  return `read_parquet(getvariable('${variableOf(list)}'), hive_partitioning = false)`;
+  return `getvariable('${variableOf(list)}')`;
 }
 
 /** What is set up stays as it is, whatever a statement says. */

@@ -131,8 +131,18 @@ function trimmed(text: string): string {
 }
 
 function nestedReader(type: DuckDBType): PlainReader | undefined {
+  if (type.alias === "JSON") return { text: (value: string) => value, json: safeJson };
   const json = nestedJson(type);
   return json === undefined ? undefined : { text: json, json };
+}
+
+/** JSON in which whole numbers beyond 2^53 are strings, as they are everywhere else. */
+function safeJson(text: string): string {
+  const beyond = (_key: string, value: unknown, { source }: { readonly source?: string } = {}): unknown =>
+    typeof value === "number" && source !== undefined && Math.abs(value) > Number.MAX_SAFE_INTEGER && /^-?\d+$/.test(source)
+      ? source
+      : value;
+  return JSON.stringify(JSON.parse(text, beyond));
 }
 
 function nestedJson(type: DuckDBType): ((value: never) => string) | undefined {

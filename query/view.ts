@@ -1,23 +1,22 @@
 import { TerminalFailure } from "../domain/failure.ts";
 import { nameColumns } from "./column-names.ts";
 import { commonType, noType, type CommonType } from "./common-type.ts";
-import { filesOf, type Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 import { identifier, literal } from "./identifier.ts";
 
-/** Files with the same columns. */
-export interface FileGroup {
-  /** The number of the engine's list. */
-  readonly list: number;
-  readonly files: number;
-  /** In the order of the file. */
-  readonly columns: readonly FileColumn[];
-  /** One of those whose files these are, for messages: `job 12`. */
+/** Results with the same columns. */
+export interface RowGroup {
+  /** What stands after `from` in SQL; its columns are those of `columns`, whatever it calls them. */
+  readonly rows: string;
+  readonly results: number;
+  readonly columns: readonly GroupColumn[];
+  /** One of those whose results these are, for messages: `job 12`. */
   readonly example: string;
 }
 
-export interface FileColumn {
+interface GroupColumn {
   readonly name: string;
-  /** Whether it has no type but null, which Parquet has to give one. */
+  /** Whether it has no type but null, which sinks have to give one. */
   readonly isNull: boolean;
 }
 
@@ -27,13 +26,13 @@ export interface ViewRequest {
   /** Also seen by its name alone. */
   readonly isPlain: boolean;
   /** At least one. */
-  readonly groups: readonly FileGroup[];
+  readonly groups: readonly RowGroup[];
   /** Whether a column whose types clash is shown as text; otherwise it is an error. */
   readonly clashAsText: boolean;
 }
 
 /**
- * Makes a view over all rows of files with various columns: a column that a file lacks is null there, and one that differs in type has the
+ * Makes a view over all rows of results with various columns: a column that one lacks is null there, and one that differs in type has the
  * type that holds them all. Throws TerminalFailure OUTPUT_TYPES_CLASH where there is none, OUTPUT_CHANGED for files that have not the columns
  * that the record says.
  */
@@ -51,8 +50,8 @@ export async function createView(engine: Engine, view: ViewRequest): Promise<voi
   if (isPlain) await connection.run(`create view main.${identifier(name)} as from ${qualified}`);
 }
 
-async function readTypes({ connection }: Engine, { schema, name }: ViewRequest, group: FileGroup): Promise<readonly string[]> {
-  const reader = await connection.runAndReadAll(`select column_type from (describe from ${filesOf(group.list)})`);
+async function readTypes({ connection }: Engine, { schema, name }: ViewRequest, group: RowGroup): Promise<readonly string[]> {
+  const reader = await connection.runAndReadAll(`select column_type from (describe from ${group.rows})`);
   const types = reader.getColumnsJson()[0]?.map(String) ?? [];
   if (types.length === group.columns.length) return types.map((type, i) => (group.columns[i]!.isNull ? noType : type));
   throw new TerminalFailure({
@@ -64,7 +63,7 @@ async function readTypes({ connection }: Engine, { schema, name }: ViewRequest, 
 
 interface TypeInFiles {
   readonly type: string;
-  readonly files: number;
+  readonly results: number;
   readonly example: string;
 }
 
@@ -74,9 +73,9 @@ function typesIn(
   nameOf: (column: string) => string,
   column: string,
 ): readonly TypeInFiles[] {
-  return groups.flatMap(({ columns, files, example }, g) => {
+  return groups.flatMap(({ columns, results, example }, g) => {
     const at = columns.findIndex((own) => nameOf(own.name) === column);
-    return at < 0 ? [] : [{ type: types[g]![at]!, files, example }];
+    return at < 0 ? [] : [{ type: types[g]![at]!, results, example }];
   });
 }
 
@@ -86,8 +85,8 @@ function typeOf({ schema, name, clashAsText }: ViewRequest, column: string, foun
   if (clashAsText) return { type: "VARCHAR", checked: false };
   const byType = Map.groupBy(found, ({ type }) => type);
   const described = [...byType].map(([type, groups]) => {
-    const files = groups.reduce((sum, group) => sum + group.files, 0);
-    return `${type} in ${files} file${files === 1 ? "" : "s"} (such as that of ${groups[0]!.example})`;
+    const results = groups.reduce((sum, group) => sum + group.results, 0);
+    return `${type} in ${results} result${results === 1 ? "" : "s"} (such as that of ${groups[0]!.example})`;
   });
   throw new TerminalFailure({
     code: "OUTPUT_TYPES_CLASH",
@@ -104,14 +103,14 @@ interface Unified {
 }
 
 /** Columns are taken by their place, because names that differ by letter case only are the same to DuckDB. */
-function selectOf({ list, columns }: FileGroup, types: readonly string[], { names, nameOf, common }: Unified): string {
+function selectOf({ rows, columns }: RowGroup, types: readonly string[], { names, nameOf, common }: Unified): string {
   const shown = names.map((name) => {
     const wanted = common.get(name)!;
     const at = columns.findIndex((own) => nameOf(own.name) === name);
     const value = at < 0 ? nullOf(wanted) : valueOf(`c${at}`, name, types[at]!, wanted);
     return `${value} as ${identifier(name)}`;
   });
-  return `select ${shown.join(", ")} from ${filesOf(list)} as t(${columns.map((_, at) => `c${at}`).join(", ")})`;
+  return `select ${shown.join(", ")} from ${rows} as t(${columns.map((_, at) => `c${at}`).join(", ")})`;
 }
 
 function nullOf({ type }: CommonType): string {

@@ -1,6 +1,6 @@
-import type { ResultRow } from "../db/result.ts";
-import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
-import { locateResult, readIdentity, type Located } from "../sinks/parquet/locate.ts";
+import type { ResultRow } from "../../db/result.ts";
+import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
+import { locateResult, readIdentity, type FileScheme, type Located } from "../../sinks/files/locate.ts";
 
 export interface FoundResult {
   readonly result: ResultRow;
@@ -13,13 +13,18 @@ export interface FoundResult {
 const lookingMax = 64;
 
 /** The file of each result. Throws TerminalFailure OUTPUT_MISSING and OUTPUT_CHANGED that name job and file. */
-export async function locateResults(results: readonly ResultRow[], home: string, signal: AbortSignal): Promise<readonly FoundResult[]> {
+export async function locateResults(
+  scheme: FileScheme,
+  results: readonly ResultRow[],
+  home: string,
+  signal: AbortSignal,
+): Promise<readonly FoundResult[]> {
   const found: FoundResult[] = [];
   const lost: Lost[] = [];
   for (let from = 0; from < results.length; from += lookingMax) {
     signal.throwIfAborted();
     const some = results.slice(from, from + lookingMax);
-    const located = await Promise.all(some.map((result) => locateResult(result, home)));
+    const located = await Promise.all(some.map((result) => locateResult(scheme, result, home)));
     located.forEach((place, i) => {
       if (place.path === null) lost.push({ result: some[i]!, place });
       else found.push({ result: some[i]!, path: place.path, identity: place.identity });

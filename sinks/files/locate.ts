@@ -1,9 +1,16 @@
 import { stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { parquetFiles } from "../parquet/ownership.ts";
 import type { StagedOutput } from "../sink.ts";
-import { ownerOf } from "./ownership.ts";
-import { onFiles, systemCode } from "../files/refusal.ts";
-import { folderOf, replacedFolder, replacedName } from "../files/target.ts";
+import { textFiles } from "../text/marks.ts";
+import type { FileKind } from "./commit.ts";
+import { onFiles, systemCode } from "./refusal.ts";
+import { folderOf, replacedFolder, replacedName } from "./target.ts";
+
+/** Sinks that write one file a result into a folder. */
+export type FileScheme = "parquet" | "csv" | "jsonl";
+
+const kinds: Readonly<Record<FileScheme, FileKind>> = { parquet: parquetFiles, csv: textFiles("csv"), jsonl: textFiles("jsonl") };
 
 /** A committed result, as far as its file can be found by it. */
 export type KeptResult = Pick<StagedOutput, "uri" | "mode" | "sizeBytes" | "staged" | "target">;
@@ -20,30 +27,31 @@ export type Located =
 /**
  * The file of a committed result: under its target's name, or in `_casparian_replaced` where another has that name now. The folder is the
  * one that the record names or, where the home has moved since, the one that the URI names now.
- * Files of modes in which names are passed on are known by what they say of themselves, the others by their size.
+ * Files of modes in which names are passed on are known as their sink knows them, the others by their size.
  */
-export async function locateResult(result: KeptResult, baseDir: string): Promise<Located> {
+export async function locateResult(scheme: FileScheme, result: KeptResult, baseDir: string): Promise<Located> {
   const recorded = dirname(result.target);
-  const folders = [...new Set([recorded, resolve(folderOf(result.uri, "parquet", baseDir))])];
+  const folders = [...new Set([recorded, resolve(folderOf(result.uri, scheme, baseDir))])];
   let missing: Located | undefined;
   for (const folder of folders) {
-    const located = await onFiles(`${folder} can't be read`, () => locateIn(folder, result));
+    const located = await onFiles(`${folder} can't be read`, () => locateIn(folder, kinds[scheme], result));
     if (located.path !== null) return located;
     missing ??= located;
   }
   return missing!;
 }
 
-async function locateIn(folder: string, { mode, sizeBytes, staged, target }: KeptResult): Promise<Located> {
+async function locateIn(folder: string, kind: FileKind, { mode, sizeBytes, staged, target }: KeptResult): Promise<Located> {
   const visible = join(folder, basename(target));
   const name = String(staged["name"]);
   const found = await stat(visible, { bigint: true }).catch(unlessGone);
   const passesOn = mode === "replace" || mode === "overwrite";
   if (found !== undefined && found.isFile() && found.size === BigInt(sizeBytes)) {
     if (!passesOn) return { path: visible, identity: null };
-    const owner = await ownerOf(visible);
+    const there = await kind.read(visible);
     // Whoever swaps the two in between has linked this result to the other folder before.
-    if (typeof owner !== "string" && owner.staged === name) return { path: visible, identity: identityOf(found) };
+    if (typeof there !== "string" && there.isStaging({ name, target: basename(target), sizeBytes, marks: staged }))
+      return { path: visible, identity: identityOf(found) };
   }
   const kept = join(folder, replacedFolder, replacedName(name));
   const replaced = await stat(kept, { bigint: true }).catch(unlessGone);

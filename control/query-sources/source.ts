@@ -1,0 +1,31 @@
+import type { ResultRow } from "../../db/result.ts";
+import type { RowGroup } from "../../query/view.ts";
+
+/** Rows of one output in files that are read alike. */
+export interface ViewPart extends Omit<RowGroup, "rows"> {
+  readonly plugin: string;
+  readonly output: string;
+  readonly paths: readonly string[];
+  /** SQL for the rows, of SQL for the list of the paths. */
+  rows(paths: string): string;
+}
+
+/** The results of a kind of sink, ready to be read from local files. */
+export interface OpenedResults {
+  readonly parts: readonly ViewPart[];
+  /** Throws TransientFailure OUTPUT_OVERTAKEN where what was read is no longer what it was when it was opened. */
+  requireUnchanged(): Promise<void>;
+}
+
+/** What a kind of sink needs to open results. */
+export interface Opening {
+  /** Relative sinks are below it. */
+  readonly home: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens results of one kind of sink: finds their files, or fetches them. Throws TerminalFailure OUTPUT_… that name job and place where they are
+ * not what the record says.
+ */
+export type OpenResults = (results: readonly ResultRow[], opening: Opening) => Promise<OpenedResults>;
