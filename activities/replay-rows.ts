@@ -1,4 +1,5 @@
 import { createReplay, replayPieces } from "../contracts/replay.ts";
+import { ContractDrift } from "../contracts/screen.ts";
 import { contractsOf } from "../db/contract.ts";
 import type { StagedEntry } from "../db/job-output.ts";
 import type { JobToRun } from "../db/job.ts";
@@ -34,7 +35,8 @@ interface Attempt extends ReplayContext {
 
 /**
  * Takes the rows that contracts refused, of each output of a job, and holds them against the contract that is in force now. What passes is
- * staged as a result that joins the job's; what doesn't is noted with its new reasons. An output of which nothing passes has no result.
+ * staged as a result that joins the job's; what doesn't is noted with its new reasons. An output of which nothing passes has no result, and one
+ * whose columns the contract does not take is passed over, unless there is no other.
  *
  * Throws TerminalFailure REPLAY_OUTDATED where the job's results have been replaced.
  */
@@ -52,12 +54,21 @@ export async function replayRows(
   try {
     const entries: StagedEntry[] = [];
     const replayed: ReplayedRow[] = [];
+    let drifted: ContractDrift | null = null;
     for (const output of outputs) {
-      const result = await replayOutput(output, contracts.get(output.output), attempt);
+      const result = await replayOutput(output, contracts.get(output.output), attempt).catch((error: unknown) => {
+        if (error instanceof ContractDrift) return error;
+        throw error;
+      });
+      if (result instanceof ContractDrift) {
+        drifted ??= result;
+        continue;
+      }
       if (result.entry !== null) entries.push(result.entry);
       for (const row of result.rows) replayed.push(row);
       context.heartbeat({ rowsReplayed: replayed.length });
     }
+    if (drifted !== null && replayed.length === 0) throw drifted;
     return await enterLedger(job, { entries, drifts: [], logs: [], peakMemoryBytes: null, replayed }, context);
   } catch (error) {
     await Promise.all(attempt.writers.map((writer) => writer.abort()));

@@ -3,7 +3,7 @@ import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
 import { createScreen, type Screen } from "../contracts/screen.ts";
 import { createSetAside, setsAside } from "../contracts/set-aside.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
-import { describeChange, type Contract, type RejectedRow } from "../domain/contract.ts";
+import { describeChange, type Contract, type RejectedRow, type RejectedRows } from "../domain/contract.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { createRowSample, type RowSample, type SampledColumn } from "./row-sample.ts";
 
@@ -108,10 +108,16 @@ export function createTaking(options: {
       })),
     setAside: () =>
       [...quarantines]
-        .map(([output, { rejected }]) => [output, rejected.rows.map(({ piece: _, ...row }) => row)] as const)
+        .map(([output, { rejected }]) => [output, rejected.rows.map(asRejected)] as const)
         .filter(([, rows]) => rows.length > 0)
         .map(([output, rows]) => ({ output, rows: rows.length, reasons: reasonsOf(rows), first: rows.slice(0, rowsShown) })),
   };
+}
+
+/** A trial keeps no pieces. */
+function asRejected(row: RejectedRows["rows"][number]): RejectedRow {
+  const { piece: _, ...rest } = row;
+  return rest;
 }
 
 const reasonsMax = 20;

@@ -85,7 +85,7 @@ test("a job by a newer artifact takes the place of both, although the replay was
   const [newer] = (await act(fixture.activities.planJobs, { fileVersionId })).jobs;
   const attempt = await steps.stage(newer!.jobId);
   const { jobId: replay } = await steps.replay(jobId);
-  expect(await visible("ord")).toEqual([`1 of ${jobId}`, `1 of ${replay}`]);
+  expect(await visible("ord")).toEqual([`1 of ${jobId}`, `1 of ${replay}`].toSorted());
   await steps.commit(newer!.jobId, attempt);
   expect(await visible("ord")).toEqual([`2 of ${newer!.jobId}`]);
   expect(await standing(jobId, replay)).toEqual([newer!.jobId, newer!.jobId]);
@@ -102,20 +102,20 @@ test("a replay that is visible and not yet on record is recorded before anything
   await fixture.sinks.forUri(entry!.uri).commit(entry!);
   await expect(steps.process("a.pend", numbers(7, 8, 9))).rejects.toMatchObject({ type: "RESULT_PENDING", nonRetryable: false });
   expect(await steps.commit(pending, attempt)).toEqual({ state: "COMPLETED" });
-  expect(await visible("pend")).toEqual([`1 of ${jobId}`, `1 of ${pending}`]);
+  expect(await visible("pend")).toEqual([`1 of ${jobId}`, `1 of ${pending}`].toSorted());
 });
 
 test("with overwrite and error a replay joins its own job's result, and counts with it for those that come later", async () => {
   await steps.plugin("ovr", { uri: "parquet://output/ovr", mode: "overwrite" });
   const [first, replay] = await replayed("a.ovr", 1, 20);
-  expect(await visible("ovr")).toEqual([`1 of ${first}`, `1 of ${replay}`]);
+  expect(await visible("ovr")).toEqual([`1 of ${first}`, `1 of ${replay}`].toSorted());
   const { jobId: other } = await steps.process("b.ovr", numbers(1, 2));
   expect(await visible("ovr")).toEqual([`2 of ${other}`]);
   expect(await standing(first, replay)).toEqual([other, other]);
 
   await steps.plugin("err", { uri: "parquet://output/err", mode: "error" });
   const [only, joined] = await replayed("a.err", 1, 20);
-  expect(await visible("err")).toEqual([`1 of ${only}`, `1 of ${joined}`]);
+  expect(await visible("err")).toEqual([`1 of ${only}`, `1 of ${joined}`].toSorted());
   await expect(steps.process("a.err", numbers(3))).rejects.toMatchObject({
     type: "RESULT_EXISTS",
     message: expect.stringContaining(`job ${only},`) as string,

@@ -94,3 +94,27 @@ class Handler:
   expect(await steps.commit(replay, await steps.stage(replay))).toEqual({ state: "COMPLETED" });
   expect((await steps.quarantine(jobId)).map(([, by]) => by)).toEqual([null, replay, null]);
 });
+
+test("an output whose columns the contract takes no more doesn't keep the others of its job from being replayed", async () => {
+  const pair = `import pandas as pd
+
+class Handler:
+    def execute(self, file_path):
+        df = pd.read_csv(file_path, dtype=str)
+        yield df
+        yield "other", df
+`;
+  await steps.plugin("pair", undefined, pair);
+  const strict = [{ name: "n", type: "int64", nullable: true, checks: { max: "9" } }] as const;
+  const loose = [{ name: "n", type: "int64", nullable: true }] as const;
+  await steps.contract("pair", strict);
+  await steps.contract("pair", strict, { output: "other" });
+  const { jobId } = await steps.process("a.pair", "n\n1\n20\n");
+  await steps.contract("pair", loose);
+  await steps.contract("pair", loose, { output: "other", policy: "freeze" });
+  const replay = await steps.replay(jobId);
+  expect(await steps.ledger(replay.jobId)).toEqual(["COMMITTED 1 1 1 0 1"]);
+  expect((await steps.quarantine(jobId)).map(([, by]) => by).toSorted()).toEqual([replay.jobId, null]);
+  await steps.contract("pair", loose, { output: "other" });
+  expect((await steps.replay(jobId)).state).toBe("COMPLETED");
+});

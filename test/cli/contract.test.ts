@@ -76,7 +76,7 @@ test("a job that sets rows aside is PARTIAL, with the balance and the contract o
   );
   expect(stdout).toContain(`casparian quarantine show ${jobId}`);
   expect((await casparian("quarantine", "list")).stdout).toMatch(
-    new RegExp(`${jobId} +trades +trades +2.csv +2 +4 .*id: "1" is there a second time`),
+    new RegExp(`${jobId} +trades +trades +2.csv +2 +2 +4 .*id: "1" is there a second time`),
   );
   const shown = await casparian.json<{ rowNumber: number; raw: string }[]>("quarantine", "show", jobId);
   expect(shown.map(({ rowNumber, raw }) => [rowNumber, JSON.parse(raw) as unknown])).toEqual([

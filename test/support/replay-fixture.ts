@@ -57,10 +57,14 @@ export function replaySteps(fixture: JobFixture) {
       if (topic !== undefined) await upsertTopic(db, name, name, topic);
     },
 
-    /** Puts a contract of the plugin's output into force. */
-    async contract(plugin: string, columns: readonly ContractColumn[], rest: Partial<Contract> = {}): Promise<void> {
+    /** Puts a contract into force, of the plugin's output of its own name unless another is named. */
+    async contract(
+      plugin: string,
+      columns: readonly ContractColumn[],
+      { output = plugin, ...rest }: Partial<Contract> & { readonly output?: string } = {},
+    ): Promise<void> {
       const whole = { policy: "quarantine", rowsMax: null, shareMax: null, jobId: null, author: "test", columns, ...rest } as const;
-      await transaction(db, async (tx) => approveContract(tx, await insertContract(tx, { ...whole, plugin, output: plugin })));
+      await transaction(db, async (tx) => approveContract(tx, await insertContract(tx, { ...whole, plugin, output })));
     },
 
     async stage(jobId: string): Promise<number> {
