@@ -1,4 +1,4 @@
-import type { WaitingArchive } from "./archive.ts";
+import { isStillMissed, type WaitingArchive } from "./archive.ts";
 import { isSeen, newContents } from "./file-version.ts";
 import { enqueueNew } from "./outbox.ts";
 import type { Queryable } from "./pool.ts";
@@ -141,6 +141,7 @@ const settleMemberFindings = `
   ), mended as (
     delete from cf_scan_finding f
     where f.archive_id = $3 and not exists (select from met where met.kind = f.kind and met.rel_path = f.rel_path)
+      and not ${isStillMissed("$2")}
   )
   insert into cf_scan_finding (source_id, rel_path, kind, message, archive_id)
   select $1, rel_path, kind, message, $3 from met

@@ -100,8 +100,16 @@ export interface WaitingArchive {
   readonly versionId: string;
   readonly locationId: string;
   readonly relPath: string;
-  /** As it is on record. */
+  /** Of the version that waits. */
   readonly stat: FileStat;
+}
+
+/** One that a newer version has replaced before it was opened. */
+export interface OverdueArchive extends WaitingArchive {
+  readonly sequence: number;
+  readonly contentHash: string;
+  /** Whether the store has a copy of that version. */
+  readonly isKept: boolean;
 }
 
 const waitingHere = `cf_archive a
@@ -109,21 +117,69 @@ const waitingHere = `cf_archive a
   join cf_file_location l on l.id = v.location_id
   where a.state = 'WAITING' and l.source_id = $1 and l.state = 'PRESENT'`;
 
-/** The present archives of a source that wait to be opened, after the given version; those that a newer version has replaced no longer do. */
+const isReplaced = "exists (select from cf_file_version newer where newer.location_id = l.id and newer.sequence > v.sequence)";
+
+/** The present archives of a source that wait to be opened, after the given version; but for those that a newer version has replaced. */
 export async function waitingArchives(db: Queryable, sourceId: string, afterId: string, limit: number): Promise<readonly WaitingArchive[]> {
   const { rows } = await db.query<Omit<WaitingArchive, "stat"> & StatRow>(
-    `with waiting as (
-       select a.file_version_id as "versionId", l.id as "locationId", l.rel_path as "relPath", l.size_bytes, l.mtime_ns, l.ctime_ns, l.inode,
-         exists (select from cf_file_version newer where newer.location_id = l.id and newer.sequence > v.sequence) as replaced
-       from ${waitingHere}
-     ), passed as (
-       update cf_archive a set state = 'REPLACED', ended_at = now() from waiting w where w.replaced and a.file_version_id = w."versionId"
-     )
-     select * from waiting where not replaced and "versionId" > $2 order by "versionId" limit $3`,
+    `select a.file_version_id as "versionId", l.id as "locationId", l.rel_path as "relPath", l.size_bytes, l.mtime_ns, l.ctime_ns, l.inode
+     from ${waitingHere} and not ${isReplaced} and a.file_version_id > $2 order by a.file_version_id limit $3`,
     [sourceId, afterId, limit],
   );
   return rows.map(({ versionId, locationId, relPath, ...stat }) => ({ versionId, locationId, relPath, stat: fromStatRow(stat) }));
 }
+
+/** The versions of present archives that wait to be opened and have been replaced, oldest first, and which of them `store` keeps. */
+export async function overdueArchives(
+  db: Queryable,
+  sourceId: string,
+  store: string | null,
+  limit: number,
+): Promise<readonly OverdueArchive[]> {
+  const { rows } = await db.query<Omit<OverdueArchive, "stat"> & StatRow>(
+    `select a.file_version_id as "versionId", l.id as "locationId", l.rel_path as "relPath", v.sequence, v.content_hash as "contentHash",
+       v.size_bytes, v.mtime_ns, v.ctime_ns, v.inode,
+       exists (select from cf_snapshot c where c.content_hash = v.content_hash and c.store = $2) as "isKept"
+     from ${waitingHere} and ${isReplaced} order by a.file_version_id limit $3`,
+    [sourceId, store, limit],
+  );
+  return rows.map(({ size_bytes, mtime_ns, ctime_ns, inode, ...archive }) => ({
+    ...archive,
+    stat: fromStatRow({ size_bytes, mtime_ns, ctime_ns, inode }),
+  }));
+}
+
+/** The kind of finding that says that an archive's version was replaced before it was opened, so that what it held is not on record. */
+export const archiveMissed = "ARCHIVE_MISSED";
+
+/** Ends the waiting of a version that can't be opened any more, with a finding that stands until the version after the next is opened. */
+export async function missArchive(
+  db: Queryable,
+  sourceId: string,
+  { versionId, locationId, relPath }: WaitingArchive,
+  message: string,
+): Promise<void> {
+  await db.query(
+    `with replaced as (
+       update cf_archive set state = 'REPLACED', ended_at = now() where file_version_id = $2
+     )
+     insert into cf_scan_finding (source_id, rel_path, kind, message, archive_id) values ($1, $4, '${archiveMissed}', $5, $3)
+     on conflict (source_id, kind, cf_path_key(rel_path)) do update
+     set message = excluded.message, last_seen_at = now(), archive_id = excluded.archive_id`,
+    [sourceId, versionId, locationId, relPath, message],
+  );
+}
+
+/**
+ * SQL: whether the finding `f` about an archive stands when the version with the id that `version` names has been opened or refused: the
+ * version before that one was missed.
+ */
+export const isStillMissed = (version: string): string =>
+  `(f.kind = '${archiveMissed}' and exists (
+     select from cf_file_version opened
+     join cf_file_version before on before.location_id = opened.location_id and before.sequence = opened.sequence - 1
+     join cf_archive missed on missed.file_version_id = before.id and missed.state = 'REPLACED'
+     where opened.id = ${version}))`;
 
 /** Ends the opening of an archive that can't be taken: what is on record of its members stays as it is. */
 export async function refuseArchive(
@@ -136,7 +192,7 @@ export async function refuseArchive(
     `with refused as (
        update cf_archive set state = 'REFUSED', message = $5, ended_at = now() where file_version_id = $2
      ), earlier as (
-       delete from cf_scan_finding where archive_id = $3 and kind <> 'ARCHIVE_REFUSED'
+       delete from cf_scan_finding f where archive_id = $3 and kind <> 'ARCHIVE_REFUSED' and not ${isStillMissed("$2")}
      )
      insert into cf_scan_finding (source_id, rel_path, kind, message, archive_id) values ($1, $4, 'ARCHIVE_REFUSED', $5, $3)
      on conflict (source_id, kind, cf_path_key(rel_path)) do update set message = excluded.message, last_seen_at = now()`,

@@ -39,7 +39,10 @@ const expired = `
   where not exists (select from staying s where s.file_version_id = k.file_version_id)
   order by file_version_id`;
 
-/** SQL: whether work that has not ended needs the content, or a member of the archive that it is, whatever source its version is of. */
+/**
+ * SQL: whether work that has not ended needs the content, or a member of the archive that it is, or it is an archive that is yet to be
+ * opened, whatever source its version is of.
+ */
 const isNeeded = `exists (
   select from cf_file_version kept
   cross join lateral (
@@ -47,6 +50,11 @@ const isNeeded = `exists (
   ) v
   where kept.content_hash = c.content_hash and (
     exists (select from cf_outbox o where o.file_version_id = v.id)
+    or exists (
+      select from cf_archive a
+      join cf_file_location l on l.id = kept.location_id and l.state = 'PRESENT'
+      join cf_source_root s on s.id = l.source_id and s.archives and s.state <> 'REMOVED'
+      where a.file_version_id = kept.id and a.state = 'WAITING')
     or exists (select from cf_processing_job j where j.file_version_id = v.id and j.state in ('QUEUED', 'RUNNING', 'HELD'))))`;
 
 /** Whether any source has a limit on what is kept. */

@@ -17,6 +17,8 @@ export interface ListMembersRequest {
   readonly relPath: string;
   /** The archive as it is on record; another stat means that it must settle again. */
   readonly stat: FileStat;
+  /** A copy of the archive that is read instead. */
+  readonly copy?: string | undefined;
   /** Which of its members are taken. */
   readonly globs: SelectionGlobs;
   /** What the source says of its files holds for members, too. */
@@ -52,14 +54,16 @@ const chunkBytes = 16 * 1024 * 1024;
 
 /** Reads an archive once and hashes each member that the globs take: meant for a worker thread. Memory is flat, whatever it holds. */
 export async function* listMembers(request: ListMembersRequest): AsyncGenerator<MemberChunk, ListMembersEnd> {
-  const path = `${request.root}/${request.relPath}`;
+  const { copy } = request;
+  const path = copy ?? `${request.root}/${request.relPath}`;
   try {
     const before = toFileStat(lstatSync(path, { bigint: true }));
-    if (!sameStat(before, request.stat)) return { outcome: "CHANGED", stat: before };
-    await using archive = await openArchive(path, { limits: request.limits });
+    const due = copy === undefined ? request.stat : before;
+    if (!sameStat(before, due)) return { outcome: "CHANGED", stat: before };
+    await using archive = await openArchive(path, { name: request.relPath, limits: request.limits });
     const trouble = yield* readAll(archive.entries, request);
     const after = toFileStat(await archive.file.stat({ bigint: true }));
-    if (!sameStat(after, request.stat)) return { outcome: "CHANGED", stat: after };
+    if (!sameStat(after, due)) return { outcome: "CHANGED", stat: after };
     return trouble === null ? { outcome: "READ" } : { outcome: "REFUSED", message: trouble };
   } catch (error) {
     if (isGone(error) || errorCode(error) === "ELOOP") return { outcome: "CHANGED", stat: request.stat };

@@ -1,4 +1,14 @@
-import { dropMembers, areArchivesNoted, noteArchives, refuseArchive, waitingArchives, type WaitingArchive } from "../db/archive.ts";
+import {
+  areArchivesNoted,
+  dropMembers,
+  missArchive,
+  noteArchives,
+  overdueArchives,
+  refuseArchive,
+  waitingArchives,
+  type OverdueArchive,
+  type WaitingArchive,
+} from "../db/archive.ts";
 import { forgetMembers, gatherMembers, prepareMembers, recordMembers, type MemberCounts } from "../db/archive-member.ts";
 import type { Queryable } from "../db/pool.ts";
 import { addFindings } from "../db/scan-finding.ts";
@@ -7,6 +17,8 @@ import type { Source } from "../db/source-root.ts";
 import type { ScanProgress } from "../domain/scan-progress.ts";
 import { memberPath, type ArchiveLimits } from "../domain/archive.ts";
 import type { Log } from "../domain/log.ts";
+import { examineCopy } from "../snapshots/examine.ts";
+import { snapshotPath, type SnapshotStore } from "../snapshots/store.ts";
 import { chunksOf } from "./chunks.ts";
 import { inTransaction } from "./connection.ts";
 import { inLanes, oneAtATime, type Turn } from "./lanes.ts";
@@ -28,6 +40,8 @@ export interface OpenArchivesRequest {
   readonly connection: Queryable;
   readonly source: Source;
   readonly threads: ScoutThreads;
+  /** Where copies of versions are that were replaced before they were opened. */
+  readonly store?: SnapshotStore | undefined;
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly archiveLimits?: ArchiveLimits | undefined;
@@ -44,22 +58,66 @@ const pageArchives = 100;
 
 /**
  * Opens the archives of the source that wait for it, several at once, and records the members of each in one transaction. One that has
- * changed or can't be read now waits on, and is looked at by the next scan.
+ * changed or can't be read now waits on, and is looked at by the next scan. Versions that were replaced meanwhile come first, each out of
+ * its copy; one without is a finding.
  */
 export async function openArchives(request: OpenArchivesRequest): Promise<OpenedTotals> {
   const { connection, source, threads } = request;
   const totals = { seen: 0, new: 0, changed: 0, unchanged: 0, reappeared: 0, vanished: 0, bytes: 0 };
   const query = oneAtATime();
-  await inLanes(threads.size, request.signal, listWaiting(connection, source.id, query), openOne);
+  // A member's versions are recorded in the order of its archive's.
+  await openOverdue();
+  await inLanes(threads.size, request.signal, listWaiting(connection, source.id, query), async (archive, signal) => {
+    const result = await list(archive, signal);
+    await query(() => end(archive, result));
+  });
   return totals;
 
-  async function openOne(archive: WaitingArchive, signal: AbortSignal): Promise<void> {
+  async function openOverdue(): Promise<void> {
+    for (;;) {
+      const overdue = await overdueArchives(connection, source.id, request.store?.id ?? null, pageArchives);
+      if (overdue.length === 0) return;
+      await prepareMembers(connection);
+      for (const archive of overdue) {
+        const missed = await openCopy(archive);
+        if (missed !== null) await miss(archive, missed);
+      }
+    }
+  }
+
+  /** Null, or why the version's members can't be known any more. */
+  async function openCopy(archive: OverdueArchive): Promise<string | null> {
+    const { store, signal } = request;
+    if (store === undefined || !archive.isKept) return "no copy of it is kept here";
+    const content = { hash: archive.contentHash, sizeBytes: archive.stat.sizeBytes };
+    const damaged = await examineCopy(store, content, { quick: false, signal });
+    if (damaged !== null) return `its copy ${damaged.path} is of no use: ${damaged.message}`;
+    const result = await list(archive, signal, snapshotPath(store.folder, archive.contentHash));
+    if (result.outcome === "READ" || result.outcome === "REFUSED") {
+      await end(archive, result);
+      return null;
+    }
+    await forgetMembers(connection, archive.versionId);
+    return `its copy can't be read${result.outcome === "UNREADABLE" ? `: ${result.message}` : ""}`;
+  }
+
+  async function miss(archive: OverdueArchive, reason: string): Promise<void> {
+    const { relPath, sequence } = archive;
+    request.log.warn("a version of an archive was replaced before it was opened", { source: source.name, path: relPath, sequence, reason });
+    const told =
+      `version ${sequence} of the archive was replaced before it was opened, and ${reason}: what it held is not on record; ` +
+      "put it there once more under another name if it is needed" +
+      (source.snapshots ? "" : `, and have contents kept from now on: casparian source set ${source.name} --snapshots`);
+    await missArchive(connection, source.id, archive, told);
+  }
+
+  async function list(archive: WaitingArchive, signal: AbortSignal, copy?: string): Promise<ListMembersEnd> {
     const { path: root, include, exclude, archives } = source;
     const { relPath, stat } = archive;
     const globs = { include, exclude, archives };
     const { sizeBytesMin, sizeBytesMax, ageMsMax } = source;
     const fileLimits = { sizeBytesMin, sizeBytesMax, ageMsMax };
-    const listing = threads.members({ root, relPath, stat, globs, fileLimits, limits: request.archiveLimits }, signal);
+    const listing = threads.members({ root, relPath, stat, copy, globs, fileLimits, limits: request.archiveLimits }, signal);
     let result: ListMembersEnd | undefined;
     for await (const chunk of chunksOf(listing, (listed) => (result = listed))) {
       const members = chunk.members.map(({ name, ...member }) => ({ relPath: memberPath(relPath, name), ...member }));
@@ -73,7 +131,7 @@ export async function openArchives(request: OpenArchivesRequest): Promise<Opened
         bytesHashed: totals.bytes,
       });
     }
-    await query(() => end(archive, result!));
+    return result!;
   }
 
   async function end(archive: WaitingArchive, result: ListMembersEnd): Promise<void> {

@@ -177,6 +177,7 @@ test("an archive's copy stays while a job on one of its members needs it", async
     [of.id, archive, sha256("member")],
   );
   await version(of, "drop.zip", "packed anew");
+  await database.db.query("update cf_archive set state = 'OPENED', members = 1, ended_at = now()");
   await insertOutbox(database.db, [rows[0]!.id], "NEW");
   expect(await prune()).toMatchObject({ contents: 0, awaited: 1 });
   expect(copiesIn(store)).toEqual(contents("packed", "packed anew"));
