@@ -23,6 +23,7 @@ export function createSinks({ baseDir, connections }: SinksOptions): Sinks {
   const s3 = lazySink(async () => (await import("./s3.ts")).createS3Sink({ parquet }));
   const text = createTextSinks({ baseDir });
   const postgres = lazySink(async () => (await import("./postgres.ts")).createPostgresSink({ connections }));
+  const duckdb = lazySink(async () => (await import("./duckdb.ts")).createDuckdbSink({ baseDir }));
   const mssql = lazySink(async () => (await import("./mssql.ts")).createMssqlSink({ connections }));
   const sinks: Readonly<Record<(typeof sinkSchemes)[number], Sink>> = {
     parquet,
@@ -32,11 +33,12 @@ export function createSinks({ baseDir, connections }: SinksOptions): Sinks {
     postgres,
     postgresql: postgres,
     mssql,
+    duckdb,
   };
   return {
     forUri: (uri) => sinks[requireSink(uri).scheme],
     async close() {
-      await Promise.all([s3.close(), postgres.close(), mssql.close()]);
+      await Promise.all([s3.close(), postgres.close(), mssql.close(), duckdb.close()]);
       await Promise.all([parquet.close(), text.close()]);
     },
   };

@@ -1,3 +1,4 @@
+import { duckdbUri } from "./duckdb/address.ts";
 import { mssqlAddress } from "./mssql/address.ts";
 import { postgresUri } from "./postgres/address.ts";
 import { requireSink } from "./uri.ts";
@@ -9,5 +10,6 @@ import { requireSink } from "./uri.ts";
 export function topicUri(uri: string, output: string): string {
   const { scheme } = requireSink(uri);
   if (scheme === "mssql") mssqlAddress(uri);
+  if (scheme === "duckdb") return duckdbUri(uri, output);
   return scheme === "postgres" || scheme === "postgresql" ? postgresUri(uri, output) : uri;
 }

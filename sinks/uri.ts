@@ -22,7 +22,7 @@ export function parseSinkUri(uri: string): SinkUri {
 }
 
 /** The schemes that have a sink. */
-export const sinkSchemes = ["parquet", "s3", "csv", "jsonl", "postgres", "postgresql", "mssql"] as const;
+export const sinkSchemes = ["parquet", "s3", "csv", "jsonl", "postgres", "postgresql", "mssql", "duckdb"] as const;
 
 /** Takes the URI of a known sink apart, without opening anything. Throws TerminalFailure SINK_URI and SINK_SCHEME. */
 export function requireSink(uri: string): SinkUri & { readonly scheme: (typeof sinkSchemes)[number] } {

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { messageOf, TerminalFailure, TransientFailure } from "../../domain/failure.ts";
+import { duckdbAddress, pathOf } from "../../sinks/duckdb/address.ts";
 import { probePostgres } from "../../sinks/postgres/probe.ts";
 import { requireSink } from "../../sinks/uri.ts";
 import { listTopics, type TopicPlace } from "../list-topics.ts";
@@ -22,11 +23,13 @@ async function checkTopic({ home, connections }: Patient, { plugin, output, uri 
   const hint = `casparian topic set ${plugin} ${output} parquet://./output/${output}`;
   try {
     const { scheme, rest } = requireSink(uri);
-    if (scheme === "postgres" || scheme === "postgresql") return await checkServer(connections, { plugin, output, uri });
+    if (scheme === "postgres" || scheme === "postgresql")
+      // Asked from here, with this process's environment; the workers may have another.
+      return await probing({ plugin, output }, () => probePostgres(uri, { output, connections }));
     if (!folders.has(scheme)) return [];
-    const folder = resolve(home, rest);
+    const folder = scheme === "duckdb" ? dirname(pathOf(duckdbAddress(uri), home)) : resolve(home, rest);
     const blocked = await findBlocked(folder);
-    if (blocked === null) return [];
+    if (blocked === null) return scheme === "duckdb" ? await probing({ plugin, output }, () => probeFile(uri, output, home)) : [];
     return [
       {
         subject,
@@ -41,15 +44,20 @@ async function checkTopic({ home, connections }: Patient, { plugin, output, uri 
 }
 
 /** Sinks that write into a folder of this machine. */
-const folders: ReadonlySet<string> = new Set(["parquet", "csv", "jsonl"]);
+const folders: ReadonlySet<string> = new Set(["parquet", "csv", "jsonl", "duckdb"]);
 
-/** Asked from here, with this process's environment; the workers may have another. */
-async function checkServer(
-  connections: Patient["connections"],
-  { plugin, output, uri }: Pick<TopicPlace, "plugin" | "output" | "uri">,
+/** DuckDB is loaded where a topic needs it. */
+async function probeFile(uri: string, output: string, baseDir: string): Promise<void> {
+  const { probeDuckdb } = await import("../../sinks/duckdb/probe.ts");
+  await probeDuckdb(uri, { output, baseDir });
+}
+
+async function probing(
+  { plugin, output }: Pick<TopicPlace, "plugin" | "output">,
+  probe: () => Promise<void>,
 ): Promise<readonly Diagnosis[]> {
   try {
-    await probePostgres(uri, { output, connections });
+    await probe();
     return [];
   } catch (error) {
     const hint = error instanceof TerminalFailure || error instanceof TransientFailure ? (error.hint ?? null) : null;

@@ -1,6 +1,7 @@
 import { dirname, isAbsolute, join, normalize } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { RunFacts, RunOutput } from "../../db/run-event.ts";
+import { duckdbAddress } from "../../sinks/duckdb/address.ts";
 import { mssqlAddress } from "../../sinks/mssql/address.ts";
 import { postgresAddress, tableFor } from "../../sinks/postgres/address.ts";
 import { folderOf } from "../../sinks/s3/address.ts";
@@ -38,6 +39,8 @@ export function outputDataset({ uri, target, output }: Pick<RunOutput, "uri" | "
       return postgresTable(uri, output);
     case "mssql":
       return mssqlTable(uri);
+    case "duckdb":
+      return duckdbTable(target);
   }
 }
 
@@ -70,6 +73,13 @@ function postgresTable(uri: string, output: string): DatasetName {
 function mssqlTable(uri: string): DatasetName {
   const { connection, table } = mssqlAddress(uri);
   return tableAt("mssql", connection, qualified(table));
+}
+
+/** The target has the whole path of the file, and the table. */
+function duckdbTable(target: string): DatasetName {
+  const { path, table } = duckdbAddress(target);
+  const name = table === null ? path : qualified(table);
+  return { namespace: `duckdb://${path}`, name, kind: "TABLE", source: { name: path, uri: pathToFileURL(path).href } };
 }
 
 function tableAt(scheme: string, host: string, name: string): DatasetName {

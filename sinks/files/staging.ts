@@ -1,4 +1,4 @@
-import { mkdir, open, readdir, rmdir, unlink } from "node:fs/promises";
+import { mkdir, open, readdir, rm, rmdir, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { onFiles, systemCode } from "./refusal.ts";
@@ -14,6 +14,11 @@ export interface StagingFile {
 
 /** Creates a staging file of a new name, and its folders. */
 export function openStaging(folder: string, name: string): Promise<StagingFile> {
+  return createStaging(folder, name, async (path, oldFolder) => ({ handle: await open(path, "wx+"), name, path, oldFolder }));
+}
+
+/** The same with whatever makes the file. */
+export function createStaging<T>(folder: string, name: string, create: (path: string, oldFolder: string) => Promise<T>): Promise<T> {
   const path = join(folder, stagingFolder, name);
   return onFiles(`${path} can't be created`, async () => {
     let oldFolder = folder;
@@ -21,7 +26,7 @@ export function openStaging(folder: string, name: string): Promise<StagingFile> 
       try {
         const topmost = await mkdir(dirname(path), { recursive: true });
         if (topmost !== undefined && topmost.length <= folder.length) oldFolder = dirname(topmost);
-        return { handle: await open(path, "wx+"), name, path, oldFolder };
+        return await create(path, oldFolder);
       } catch (error) {
         // The end of another output may have removed the staging folder, because it was empty, between any two of the steps: mkdir, too,
         // finds it there and then gone.
@@ -43,9 +48,17 @@ export function appendTo({ handle, path }: StagingFile, bytes: Uint8Array): Prom
 export function removeStaging(folder: string, name: string): Promise<void> {
   const path = join(folder, stagingFolder, name);
   return onFiles(`${path} can't be removed`, async () => {
-    await unlink(path).catch(ignore("ENOENT"));
+    await removeWithCompanions(path);
     await removeEmptyStaging(folder);
   });
+}
+
+/** What a database may have beside its file while it is written. */
+const companionSuffixes = [".wal", ".tmp"];
+
+async function removeWithCompanions(path: string): Promise<void> {
+  await unlink(path).catch(ignore("ENOENT"));
+  await Promise.all(companionSuffixes.map((suffix) => rm(`${path}${suffix}`, { recursive: true, force: true })));
 }
 
 /** Removes the staging folder unless something is in it. The output's folder stays, as a table would. */
@@ -70,7 +83,7 @@ export function sweepStaging(folder: string, isAlive: (jobId: string, attempt: n
     for (const name of await readdir(staging).catch(noEntries)) {
       const owner = ownerOfStaged(name);
       if (owner === undefined || (await isAlive(owner.jobId, owner.attempt))) continue;
-      await unlink(join(staging, name)).catch(ignore("ENOENT"));
+      await removeWithCompanions(join(staging, name));
       removed.push(name);
     }
     await removeEmptyStaging(folder);

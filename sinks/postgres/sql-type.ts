@@ -100,7 +100,7 @@ function plainType(field: ArrowField): Exclude<keyof typeof oids, "jsonb" | "num
     case "binary_view":
       return "bytea";
     case "fixed_size_binary":
-      return type.width === 16 && isUuid(field) ? "uuid" : "bytea";
+      return isUuid(field) ? "uuid" : "bytea";
     default:
       return "text";
   }
@@ -110,7 +110,9 @@ function plain(name: ReturnType<typeof plainType>): SqlType {
   return { name, oid: name === "numeric(20,0)" ? oids.numeric : oids[name] };
 }
 
-function isUuid({ metadata }: ArrowField): boolean {
+/** Whether it is Arrow's extension type for UUIDs. */
+export function isUuid({ type, metadata }: ArrowField): boolean {
+  if (type.kind !== "fixed_size_binary" || type.width !== 16) return false;
   return metadata.some(({ key, value }) => Buffer.from(key).equals(extensionKey) && Buffer.from(value).equals(uuidName));
 }
 

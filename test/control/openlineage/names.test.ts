@@ -26,6 +26,7 @@ test.each([
   ["mssql://trades", "", "mssql://mssql", "dbo.trades"],
   ["mssql://dbo.trades", "", "mssql://mssql", "dbo.trades"],
   ["mssql://books.big%20trades?connection=erp", "", "mssql://erp", "books.big trades"],
+  ["duckdb://lake.duckdb?table=eu.trades", "duckdb:///home/lake.duckdb?table=eu.trades", "duckdb:///home/lake.duckdb", "eu.trades"],
 ])("%s is a dataset by the names of the specification", (uri, target, namespace, name) => {
   expect(outputDataset({ uri, target, output: "out" })).toMatchObject({ namespace, name });
 });

@@ -1,0 +1,6 @@
+import { describeModes } from "./conformance-modes.ts";
+import { describeSink } from "./conformance.ts";
+import { openDuckdbKind } from "./duckdb-target.ts";
+
+describeSink("duckdb", openDuckdbKind);
+describeModes("duckdb", openDuckdbKind);
