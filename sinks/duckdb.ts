@@ -14,7 +14,7 @@ import { stagedOf } from "./tables/staged.ts";
 export interface DuckdbSinkOptions {
   /** Absolute; relative URIs are below it. */
   readonly baseDir: string;
-  /** How long a file that others have open is waited for; 10 s unless given. */
+  /** How long a file that others have open is waited for; 5 s unless given. */
   readonly lockMsMax?: number;
 }
 
@@ -22,7 +22,7 @@ export interface DuckdbSinkOptions {
  * Writes results into a table of a DuckDB file. Rows are staged in a database file of their own beside it, and become visible in one
  * transaction that also holds the commit marker. The target is open only for that moment, because DuckDB lets nobody else open it meanwhile.
  */
-export function createDuckdbSink({ baseDir, lockMsMax = 10_000 }: DuckdbSinkOptions): Sink & { close(): Promise<void> } {
+export function createDuckdbSink({ baseDir, lockMsMax = 5_000 }: DuckdbSinkOptions): Sink & { close(): Promise<void> } {
   const pool = createStagePool();
   const shares = createShares("duckdb");
   const databaseOf = (uri: string): Database => ({ path: pathOf(duckdbAddress(uri), baseDir), lockMsMax });

@@ -94,13 +94,30 @@ async function inLine<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** When a file was last waited for in vain. */
+const foundLocked = new Map<string, number>();
+/**
+ * For so long such a file is tried, and not waited for again. A commit holds a connection to the record, and one file that somebody keeps open must
+ * not take all of them.
+ */
+const impatientMs = 30_000;
+
 /** Waits of changing length, so that those who wait don't always come together. */
 async function openUnlocked(options: EngineOptions, lockMsMax: number): Promise<Engine> {
-  for (const end = performance.now() + lockMsMax; ;) {
+  const { path } = options;
+  const begin = performance.now();
+  const isImpatient = begin - (foundLocked.get(path) ?? -Infinity) < impatientMs;
+  for (const end = begin + (isImpatient ? 0 : lockMsMax); ;) {
     try {
-      return await openEngine(options);
+      const engine = await openEngine(options);
+      foundLocked.delete(path);
+      return engine;
     } catch (error) {
-      if (!isLocked(error) || performance.now() >= end) throw error;
+      if (!isLocked(error)) throw error;
+      if (performance.now() >= end) {
+        if (!isImpatient && lockMsMax > 0) foundLocked.set(path, performance.now());
+        throw error;
+      }
       await sleep(5 + Math.random() * 45);
     }
   }

@@ -85,27 +85,29 @@ test("several processes that commit at once make each result visible once", { ti
 
 test("a file that another program has open is waited for; then the failure may pass, and names the program", async () => {
   await sink.commit(await version(1, 10));
+  // Staging needs nothing of the target.
+  const [second, third] = [await version(2, 5), await version(3, 5)];
   const impatient = createDuckdbSink({ baseDir: kind.baseDir, lockMsMax: 50 });
-  const holder = execa(await duckdbPython(), [
-    "-c",
-    `import duckdb, sys\nc = duckdb.connect(sys.argv[1])\nprint("open", flush=True)\nsys.stdin.read()`,
-    pathOf(uri),
-  ]);
+  let { holder } = await holdOpen();
   try {
-    await once(createInterface({ input: holder.stdout }), "line");
-    // Staging needs nothing of the target.
-    const next = await version(2, 5);
-    const failure = await impatient.commit(next).catch((error: unknown) => error);
+    const waiting = sink.commit(second);
+    holder.stdin.end();
+    await waiting;
+    expect(await kind.read(uri)).toMatchObject({ rows: 15 });
+    ({ holder } = await holdOpen());
+    const failure = await impatient.commit(third).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(TransientFailure);
     expect(failure).toMatchObject({
       code: "SINK_UNREACHABLE",
       message: expect.stringMatching(new RegExp(`Could not set lock on file.*\\(PID ${holder.pid}\\)`)),
     });
-    await expect(impatient.isCommitted(next)).rejects.toThrow(TransientFailure);
-    const waiting = sink.commit(next);
+    // Once waited for in vain, it is not waited for by the next, who would take part of the record's connections.
+    await expect(sink.commit(third)).rejects.toThrow(TransientFailure);
+    await expect(sink.isCommitted(third)).rejects.toThrow(TransientFailure);
     holder.stdin.end();
-    await waiting;
-    expect(await kind.read(uri)).toMatchObject({ rows: 15 });
+    await holder;
+    await sink.commit(third);
+    expect(await kind.read(uri)).toMatchObject({ rows: 20 });
   } finally {
     holder.stdin.end();
     await impatient.close();
@@ -138,6 +140,15 @@ test("a full disk fails the job in DuckDB's own words, and what was committed be
 function version(number: number, rows: number, changes: Parameters<typeof stageIn>[3] = {}): Promise<StagedOutput> {
   const jobId = String(number);
   return stageIn(sink, uri, numbers(rows), { mode: "replace", jobId, lineage: { ...lineage, jobId, fileVersionId: jobId }, ...changes });
+}
+
+/** Another program that has the file open until its input ends. */
+async function holdOpen() {
+  const code = 'import duckdb, sys\nc = duckdb.connect(sys.argv[1])\nprint("open", flush=True)\nsys.stdin.read()';
+  const holder = execa(await duckdbPython(), ["-c", code, pathOf(uri)]);
+  await once(createInterface({ input: holder.stdout }), "line");
+  // Not by itself: it would be waited for.
+  return { holder };
 }
 
 function pathOf(target: string): string {
