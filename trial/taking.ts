@@ -1,3 +1,4 @@
+import { createRowSample, type RowSample, type SampledColumn } from "../arrow/row-sample.ts";
 import type { PluginHandlers } from "../bridge/pool.ts";
 import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
 import { createScreen, type Screen } from "../contracts/screen.ts";
@@ -5,7 +6,6 @@ import { createSetAside, setsAside } from "../contracts/set-aside.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
 import { describeChange, type Contract, type RejectedRow, type RejectedRows } from "../domain/contract.ts";
 import { TerminalFailure } from "../domain/failure.ts";
-import { createRowSample, type RowSample, type SampledColumn } from "./row-sample.ts";
 
 /** What one output of one file came to. */
 export interface OutputTrial {

@@ -1,7 +1,7 @@
-import { createBatchReader, type Batch, type Column } from "../arrow/column.ts";
-import { readingArrow } from "../arrow/message.ts";
-import { textReader } from "../arrow/text.ts";
-import { typeName } from "../arrow/type.ts";
+import { createBatchReader, type Batch, type Column } from "./column.ts";
+import { readingArrow } from "./message.ts";
+import { textReader } from "./text.ts";
+import { typeName } from "./type.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 
