@@ -10,8 +10,7 @@ const texts: readonly (readonly [pattern: RegExp, name: string, example: string]
   [/(?:^|[\s:])8=FIXT?\.\d\.\d[^\w.]/m, "FIX messages", "fix"],
   [/^MSH\|\^~\\&/m, "HL7 v2 messages", "hl7"],
   [/^\s*ISA[^A-Za-z0-9\s].{2}[^A-Za-z0-9\s]/, "EDI X12", "x12"],
-  [/^\s*UN[AB]\W/, "EDIFACT", "edifact"],
-  [/^\S+ \S+ \S+ \[\d{2}\/[A-Z][a-z]{2}\/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}\] "/m, "a web server's access log", "weblog"],
+  [/^\S+ \S+ \S+ \[\d{2}\/[A-Z][a-z]{2}\/\d{4}:\d{2}:\d{2}:\d{2} [+-]\d{4}\] "/m, "a web server's access log", "web_log"],
   [/^(?:<\d{1,3}>1? ?)?[A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \S+ \S+/m, "a syslog", "syslog"],
   [/^<\d{1,3}>1 \d{4}-\d{2}-\d{2}T/m, "a syslog (RFC 5424)", "syslog"],
 ];
