@@ -48,7 +48,7 @@ function headline(terminal: Terminal, { failure, outputs, setAside, timing, peak
   const what =
     failure === null
       ? terminal.paint(aside === 0 ? "green" : "yellow", `${count(rows, "row")}${aside === 0 ? "" : `, ${number(aside)} set aside`}`)
-      : terminal.paint("red", `failed: ${failure.code}`);
+      : terminal.paint("red", `failed: ${failure.code}${failure.line === null ? "" : ` in line ${failure.line}`}`);
   return [what, ...(timing === null ? [] : [describeTiming(timing)]), ...(peakMemoryBytes > 0 ? [bytes(peakMemoryBytes)] : [])].join(", ");
 }
 
@@ -115,6 +115,7 @@ const reasonColumns: readonly Column<AsideTrial["reasons"][number]>[] = [
 const rejectedColumns: readonly Column<AsideTrial["first"][number]>[] = [
   { title: "ROW", value: ({ rowNumber }) => number(rowNumber), align: "right" },
   { title: "POSITION", value: ({ filePosition }) => filePosition ?? "", optional: true, shorten: "end" },
+  { title: "REASON", value: ({ reasons }) => reasons.map(({ reason }) => reason).join("; "), shorten: "end" },
   { title: "VALUES", value: ({ raw }) => raw, shorten: "end" },
 ];
 

@@ -11,7 +11,7 @@ type TypedColumn = Extract<Content, { readonly kind: "delimited" | "fixed-width"
 export function describePreview(terminal: Terminal, preview: Preview): string {
   const { content, text, packed, sample, sizeBytes, notices, known } = preview;
   const facts: readonly (readonly [string, string])[] = [
-    ["kind", known === null ? kindOf(content) : `${known.name} (${kindOf(content)})`],
+    ["kind", kindOf(content, known?.name ?? null)],
     ["packed", packed === null ? "" : packed.as === "gzip" ? "gzip" : zipWords(packed)],
     [
       "size",
@@ -27,7 +27,8 @@ export function describePreview(terminal: Terminal, preview: Preview): string {
   return [...lines, ...(body.length === 0 ? [] : ["", ...body]), ...(odd.length === 0 ? [] : ["", ...odd])].join("\n");
 }
 
-function kindOf(content: Content): string {
+function kindOf(content: Content, known: string | null): string {
+  if (known !== null) return `${known}${content.kind === "lines" ? `, ${count(content.rows, "line")}` : ""}`;
   const rows = "rows" in content && content.rows !== null ? `, ${count(content.rows, "row")} in what was looked at` : "";
   switch (content.kind) {
     case "empty":

@@ -57,5 +57,9 @@ function isIso(value: string, zoned: boolean): boolean {
 
 /** How missing values are written; in a column of text only the empty one counts, because NA may be Namibia. */
 export function isNullSpelling(value: string): boolean {
-  return value === "" || /^(?:\s+|#?n\/?a!?|null|\(null\)|#null!|none|nil|nan|\\n|-{1,3}|\?|\.)$/i.test(value);
+  if (value === "") return true;
+  const first = value.charCodeAt(0);
+  // Most values are numbers or longer, and this is asked for each of millions.
+  if ((first >= 48 && first <= 57) || (value.length > 6 && first > 32)) return false;
+  return /^(?:\s+|#?n\/?a!?|null|\(null\)|#null!|none|nil|nan|\\n|-{1,3}|\?|\.)$/i.test(value);
 }

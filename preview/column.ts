@@ -76,9 +76,14 @@ export function observeColumn(): ColumnObserver {
   const examples = new Set<string>();
   const kinds = likenesses.map(({ are, test }) => ({ are, test, fitting: 0, odd: null as Odd | null }));
   let [values, wholeDigits, fractionDigits] = [0, 0, 0];
+  let [isCompared, firstLine] = [false, 0];
   let [hasZeros, isAllDigits, hasSpaces, hasPoint, hasComma, exceedsDouble] = [false, true, false, false, false, false];
 
   function measure(value: string): void {
+    if (alive[0]?.candidate.kind === "integer" && value.length <= 15) {
+      wholeDigits = Math.max(wholeDigits, value.length);
+      return;
+    }
     const [, whole = "", fraction = ""] = /^-?([\d.,]*?)(?:[.,](\d*))?(?:[eE].*)?$/.exec(value) ?? [];
     wholeDigits = Math.max(wholeDigits, whole.replaceAll(/\D/g, "").length);
     fractionDigits = Math.max(fractionDigits, fraction.length, (/:\d\d\.(\d+)/.exec(value)?.[1] ?? "").length);
@@ -95,15 +100,25 @@ export function observeColumn(): ColumnObserver {
     const value = given.trim();
     if (value.length !== given.length) hasSpaces = true;
     values += 1;
+    if (values === 1) firstLine = line;
     if (examples.size < examplesMax) examples.add(value.length > 80 ? `${value.slice(0, 79)}…` : value);
     if (alive.length > 0) alive = alive.filter(({ test }) => test(value));
     if (isAllDigits && !/^\d+$/.test(value)) isAllDigits = false;
     if (isAllDigits && value.length > 1 && value.startsWith("0")) hasZeros = true;
     if (alive.length > 0) measure(value);
+    if (alive.length === 0) compare(value, line);
+  }
+
+  /** Once nothing is left, how many values look like what most are. All before were alike, so one of them tells of all. */
+  function compare(value: string, line: number): void {
+    const [first = value] = examples;
     for (const kind of kinds) {
+      if (!isCompared && kind.test(first)) kind.fitting = values - 1;
+      else if (!isCompared && values > 1) kind.odd ??= { value: first, line: firstLine };
       if (kind.test(value)) kind.fitting += 1;
       else kind.odd ??= { value: value.slice(0, 80), line };
     }
+    isCompared = true;
   }
 
   function nearly(): ColumnFacts["nearly"] {

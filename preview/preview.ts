@@ -109,12 +109,12 @@ async function look(sample: Sample, name: string, options: PreviewOptions, file:
   const size = sizeOf(sample);
   const { bytes, isWhole } = sample;
   if (bytes.length === 0) return { sample: size, text: null, content: { kind: "empty" }, known: null, notices: [] };
-  const { text, encoding } = decodeText(bytes, isWhole);
-  const controls = countControls(text);
-  if (controls.others > text.length * 0.02 || controls.nulls > text.length * 0.02) {
+  if (!isText(decodeText(bytes.subarray(0, headBytes), isWhole && bytes.length <= headBytes).text)) {
     const content = await lookAtBinary(bytes, options, file);
     return { sample: size, text: null, content, known: knownBytes(bytes), notices: [] };
   }
+  const { text, encoding } = decodeText(bytes, isWhole);
+  const controls = countControls(text);
   const lineEnds = countLineEnds(text);
   const lines = text.split(/\r\n|\n|\r/);
   const longestLine = lines.reduce((longest, line) => Math.max(longest, line.length), 0);
@@ -177,6 +177,13 @@ async function lookAtBinary(bytes: Buffer, { rowsShown }: PreviewOptions, file: 
 
 function sizeOf({ bytes, isWhole }: Sample): Preview["sample"] {
   return { bytes: bytes.length, isWhole };
+}
+
+const headBytes = 64 * 1024;
+
+function isText(head: string): boolean {
+  const { nulls, others } = countControls(head);
+  return nulls + others <= head.length * 0.02;
 }
 
 /** Control characters that text doesn't have; the two that divide fields in old formats are no oddity. */
