@@ -14,6 +14,7 @@ export interface BenchRecord extends AsyncDisposable {
   /** Where trees may be made. */
   readonly folder: string;
   readonly db: Database;
+  readonly url: string;
   /** Adds a source on a folder, without a settle time, so that one scan is enough. */
   readonly addSource: (name: string, path: string) => Promise<void>;
   /** Scans in a process of its own, so often. */
@@ -36,6 +37,7 @@ export async function startBenchRecord(): Promise<BenchRecord> {
   return {
     folder,
     db,
+    url: postgres.url,
     addSource: async (name, path) => void (await insertSource(db, { name, path, settleMs: 0 })),
     async scan(name, rounds = 1) {
       const program = fileURLToPath(new URL("scan-once.ts", import.meta.url));

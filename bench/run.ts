@@ -6,6 +6,7 @@ import { formatFigure, type Figure } from "./figure.ts";
 import { benchMssql } from "./mssql.ts";
 import { benchParquet } from "./parquet.ts";
 import { benchPostgres } from "./postgres.ts";
+import { benchQuery } from "./query.ts";
 import { benchSmallFiles } from "./small-files.ts";
 import { benchMillion, benchScan } from "./scan.ts";
 import { benchWatch } from "./watch.ts";
@@ -18,6 +19,7 @@ const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   postgres: benchPostgres,
   csv: benchCsv,
   mssql: benchMssql,
+  query: benchQuery,
   latency: benchLatency,
   watch: benchWatch,
   scan: benchScan,

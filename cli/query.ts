@@ -5,6 +5,7 @@ import { extname, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { Command } from "commander";
+import { openConnections } from "../config/connections.ts";
 import { listOutputs, type ListedOutput } from "../control/list-outputs.ts";
 import { queryIntoParquet, runQuery, type QueryRequest, type QueryRows } from "../control/run-query.ts";
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
@@ -12,6 +13,7 @@ import { parseAsOf } from "./as-of.ts";
 import { withExamples } from "./examples.ts";
 import { bytes, count, number, relativeTime } from "./format.ts";
 import { parseCount } from "./parse-count.ts";
+import { parseSize } from "./quantity.ts";
 import { readSome, textSink, writeCsv, writeJson } from "./query-rows.ts";
 import { describeRows } from "./query-table.ts";
 import { readArgument } from "./read-argument.ts";
@@ -29,8 +31,10 @@ interface QueryOptions {
   readonly output?: string;
   readonly limit?: number;
   readonly mixedAsText?: true;
+  readonly fetchMax?: number;
 }
 
+const fetchBytesMax = 1e9;
 /** Rows of a table unless --limit says otherwise. */
 const tableRows = 50;
 
@@ -38,15 +42,16 @@ export function createCommand(shell: Shell): Command {
   const command = new Command("query")
     .description(
       "Runs one SQL statement (DuckDB's) over the rows that jobs have put out: each output is a view of its committed and current results.\n" +
-        "It runs in this process, reads nothing but their files, and sends nothing anywhere.",
+        "It runs in this process and reads nothing but their files. Outputs in S3 and Postgres are fetched, where the statement names them.",
     )
     .argument("[statement]", "a select; or @FILE with it, or - for stdin")
-    .option("--tables", "list the outputs: rows, files, size and sink")
+    .option("--tables", "list the outputs: rows, size, sink, and whether they can be read")
     .option("--as-of <time>", "what was current then: 2026-11-21T06:00Z, 2h (ago), yesterday")
     .option("--format <format>", `${formats.join(", ")} (default: table, or what FILE's name says)`)
     .option("--output <file>", "write to this file, which appears when it is whole")
     .option("--limit <rows>", `no more rows than this (default: ${tableRows} in a table, else all)`, parseCount)
     .option("--mixed-as-text", "read columns whose types clash between files as text")
+    .option("--fetch-max <size>", `how much may be fetched from S3 and Postgres (default: ${bytes(fetchBytesMax)})`, parseSize)
     .action(async (statement: string | undefined, options: QueryOptions) => {
       const asOf = options.asOf === undefined ? null : parseAsOf(options.asOf);
       if (options.tables === true) {
@@ -88,12 +93,21 @@ function formatOf({ terminal }: Shell, { format, output, limit }: QueryOptions):
 
 function requestOf(shell: Shell, sql: string, asOf: string | null, options: QueryOptions): QueryRequest {
   const { terminal, signal } = shell;
+  const settings = shell.settings();
+  let shownAt = 0;
   return {
     sql,
     asOf,
-    home: shell.settings().home,
+    home: settings.home,
+    connections: openConnections(settings.connections),
+    fetchBytesMax: options.fetchMax ?? fetchBytesMax,
     clashAsText: options.mixedAsText === true,
     signal,
+    onFetch: (fetched, all) => {
+      if (!terminal.live || (performance.now() - shownAt < 100 && fetched < all)) return;
+      shownAt = performance.now();
+      terminal.progress(`Fetching ${bytes(fetched)} of ${bytes(all)}`);
+    },
     onFiles: (files, size) => {
       if (terminal.live && files > 0) terminal.progress(`Reading ${count(files, "file")} (${bytes(size)})`);
     },
@@ -159,9 +173,10 @@ const outputColumns: readonly Column<ListedOutput>[] = [
   { title: "OUTPUT", value: ({ view, shortView }) => shortView ?? view },
   { title: "PLUGIN", value: ({ plugin }) => plugin },
   { title: "ROWS", value: ({ rows }) => number(rows), align: "right" },
-  { title: "FILES", value: ({ files }) => number(files), align: "right" },
+  { title: "RESULTS", value: ({ files }) => number(files), align: "right" },
   { title: "SIZE", value: ({ sizeBytes }) => bytes(sizeBytes), align: "right" },
   { title: "NEWEST", value: ({ committedAt }) => (committedAt === null ? "–" : relativeTime(committedAt)) },
   { title: "MODE", value: ({ mode }) => mode },
+  { title: "READ", value: ({ readElsewhere, isFetched }) => (readElsewhere !== null ? "no" : isFetched ? "fetched" : "in place") },
   { title: "SINK", value: ({ sink }) => sink, shorten: "middle" },
 ];

@@ -1,7 +1,7 @@
 import { outputTotals, type AsOf, type OutputTotals } from "../db/result.ts";
 import { shownName } from "../query/identifier.ts";
 import { safeUrl } from "../domain/safe-url.ts";
-import { readElsewhere } from "../sinks/readable.ts";
+import { isFetched, readElsewhere } from "../sinks/readable.ts";
 import type { ControlContext } from "./context.ts";
 import { outputViews, type OutputView } from "./output-views.ts";
 
@@ -23,6 +23,8 @@ export interface ListedOutput {
   readonly committedAt: Date | null;
   /** How to read it where `casparian query` doesn't; null where it does. */
   readonly readElsewhere: string | null;
+  /** Whether `casparian query` copies its rows to this machine first. */
+  readonly isFetched: boolean;
 }
 
 /** All outputs that have or had rows, with what they have now or had at a time. */
@@ -43,6 +45,7 @@ function listed(view: OutputView, { plugin, output, uri, mode, results, rows, si
     sink: safeUrl(uri),
     committedAt,
     readElsewhere: readElsewhere(uri),
+    isFetched: isFetched(uri),
   };
 }
 

@@ -3,7 +3,7 @@ import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { closest } from "../domain/suggest.ts";
 import { folded } from "../query/identifier.ts";
-import { readElsewhere, readerOf } from "../sinks/readable.ts";
+import { isFetched, readElsewhere, readerOf } from "../sinks/readable.ts";
 import { viewName } from "./list-outputs.ts";
 import type { OutputView } from "./output-views.ts";
 
@@ -19,6 +19,11 @@ export function requireReadable(views: readonly OutputView[], asOf: AsOf): void 
 export function isReadable({ sinks }: OutputView): boolean {
   const used = sinks.filter(({ results }) => results > 0);
   return used.length > 0 && used.every(({ uri }) => readerOf(uri) !== null);
+}
+
+/** Whether some of its rows have to be fetched, so that nobody should wait for them who doesn't ask for them by name. */
+export function isFetchedView({ sinks }: OutputView): boolean {
+  return sinks.some(({ uri, results }) => results > 0 && isFetched(uri));
 }
 
 function empty(view: OutputView, asOf: AsOf): TerminalFailure {

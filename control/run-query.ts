@@ -9,28 +9,25 @@ import { folded } from "../query/identifier.ts";
 import { createView, type ViewRequest } from "../query/view.ts";
 import type { ControlContext } from "./context.ts";
 import { outputViews, type OutputView } from "./output-views.ts";
-import { openResults } from "./query-sources/open-results.ts";
+import { openResults, type OpeningAll } from "./query-sources/open-results.ts";
 import type { OpenedResults, ViewPart } from "./query-sources/source.ts";
-import { explainUnknown, isReadable, requireReadable } from "./query-refusal.ts";
+import { explainUnknown, isFetchedView, isReadable, requireReadable } from "./query-refusal.ts";
 
 export type { QueryColumn, QueryRows, RowBatch } from "../query/statement.ts";
 
-export interface QueryRequest {
+export interface QueryRequest extends OpeningAll {
   readonly sql: string;
   /** Null for what is current. */
   readonly asOf: AsOf;
-  /** Relative sinks are below it. */
-  readonly home: string;
   /** Whether columns whose types clash between files are read as text. */
   readonly clashAsText: boolean;
-  readonly signal: AbortSignal;
   /** Called once, before the files are read. */
   readonly onFiles?: (files: number, sizeBytes: number) => void;
 }
 
 /**
- * Runs one statement over the outputs on record, each a view of exactly the files of its committed and current results, and gives its rows to
- * `consume`. All of it happens in this process, which opens no other file and no connection.
+ * Runs one statement over the outputs on record, each a view of exactly its committed and current results, and gives its rows to `consume`. All
+ * of it happens in this process, which opens no other file, and no connection but those to sinks of outputs that the statement names.
  *
  * Throws WrongUse for what is no single query, TerminalFailure in DuckDB's words for a wrong one, OUTPUT_… for outputs that can't be read, and
  * TransientFailure OUTPUT_OVERTAKEN where a result was replaced while it was read: what `consume` has had then is to be thrown away.
@@ -60,7 +57,7 @@ async function onEngine<T>(
     const wanted = await viewsIn(engine, sql, views);
     requireReadable(wanted, asOf);
     const results = await resultsOf(db, wanted, asOf);
-    const opened = await openResults(db, results, request);
+    const opened = await openResults(db, results, { ...request, scratch });
     request.onFiles?.(
       results.length,
       results.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
@@ -85,7 +82,11 @@ async function onEngine<T>(
 /** The outputs that a statement may read, so that nobody waits for the files of others. */
 async function viewsIn(engine: Engine, sql: string, views: readonly OutputView[]): Promise<readonly OutputView[]> {
   const tables = await tablesIn(engine, sql);
-  if (tables === null) return views.filter((view) => mayMention(sql, view.name) && isReadable(view));
+  if (tables === null) {
+    const isNamed = (view: OutputView): boolean =>
+      isFetchedView(view) ? folded(sql).includes(folded(view.name)) : mayMention(sql, view.name);
+    return views.filter((view) => isNamed(view) && isReadable(view));
+  }
   return views.filter((view) =>
     tables.some(({ schema, name }) => {
       if (folded(name) !== folded(view.name)) return false;

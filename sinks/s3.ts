@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { S3Client } from "@aws-sdk/client-s3";
 import { TerminalFailure } from "../domain/failure.ts";
 import { folderOf, keyOf, type S3Folder } from "./s3/address.ts";
+import { openClient } from "./s3/client.ts";
 import { commitUpload, discardUpload, isCommitted, noteKey, type StagedUpload } from "./s3/commit.ts";
 import { createObjects, type S3Objects, type UploadedPart } from "./s3/objects.ts";
 import { onBucket } from "./s3/refusal.ts";
@@ -18,7 +19,7 @@ import type { OpenRequest, Sink, SinkWriter, StagedOutput } from "./sink.ts";
  */
 export function createS3Sink({ parquet }: { readonly parquet: Sink }): Sink & { close(): Promise<void> } {
   let opened: Promise<{ readonly client: S3Client; readonly spool: string }> | undefined;
-  const open = () => (opened ??= openClient());
+  const open = () => (opened ??= openAll());
 
   const inFolder = async <T>(uri: string, doing: string, work: (objects: S3Objects, folder: S3Folder) => Promise<T>): Promise<T> => {
     const folder = folderOf(uri);
@@ -102,12 +103,8 @@ export function createS3Sink({ parquet }: { readonly parquet: Sink }): Sink & { 
   }
 }
 
-/** Loaded when first needed: the SDK takes a fifth of a second. */
-async function openClient() {
-  const { S3Client } = await import("@aws-sdk/client-s3");
-  const endpoint = process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"];
-  // Servers other than Amazon's seldom have a host name for each bucket.
-  return { client: new S3Client({ forcePathStyle: endpoint !== undefined }), spool: await mkdtemp(join(tmpdir(), "casparian-s3-")) };
+async function openAll() {
+  return { client: await openClient(), spool: await mkdtemp(join(tmpdir(), "casparian-s3-")) };
 }
 
 async function sweep(

@@ -53,7 +53,7 @@ function overtaken({ result, path }: FoundResult): TransientFailure {
   });
 }
 
-interface Lost {
+export interface Lost {
   readonly result: ResultRow;
   readonly place: Extract<Located, { readonly path: null }>;
 }
@@ -61,7 +61,8 @@ interface Lost {
 /** So many are named; the others are counted. */
 const namedMax = 3;
 
-function missing(lost: readonly Lost[]): TerminalFailure {
+/** Whatever could not be found, as one failure. */
+export function missing(lost: readonly Lost[]): TerminalFailure {
   const isGone = lost.every(({ place }) => place.found === "nothing");
   const named = lost.slice(0, namedMax).map(({ result: { plugin, output, jobId }, place }) => {
     const what = place.found === "nothing" ? "is not there" : "is not the file that was written";

@@ -1,3 +1,4 @@
+import type { Connections } from "../../domain/connection.ts";
 import type { ResultRow } from "../../db/result.ts";
 import type { RowGroup } from "../../query/view.ts";
 
@@ -21,7 +22,17 @@ export interface OpenedResults {
 export interface Opening {
   /** Relative sinks are below it. */
   readonly home: string;
+  /** Servers that sinks may name. */
+  readonly connections: Connections;
   readonly signal: AbortSignal;
+  readonly fetching: Fetching;
+}
+
+/** Where rows that are not in local files are copied to, for the time of the query. */
+export interface Fetching {
+  readonly folder: string;
+  /** To be told as they come. Throws TerminalFailure QUERY_FETCH_MAX where they are too many. */
+  onBytes(bytes: number): void;
 }
 
 /**

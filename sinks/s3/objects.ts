@@ -1,3 +1,4 @@
+import type { Readable } from "node:stream";
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -28,6 +29,10 @@ export interface FoundObject {
   readonly owner: ObjectOwner | null;
 }
 
+export interface OpenObject extends Omit<FoundObject, "etag"> {
+  readonly body: Readable;
+}
+
 export interface UploadedPart {
   readonly PartNumber: number;
   readonly ETag: string;
@@ -42,8 +47,18 @@ export function createObjects(client: S3Client, bucket: string) {
     async find(key: string): Promise<FoundObject | null> {
       try {
         const { ETag = "", ContentLength = 0, Metadata = {} } = await client.send(new HeadObjectCommand(at(key)));
-        const { [stagedKey]: staged, [resultKey]: result } = Metadata;
-        return { etag: ETag, sizeBytes: ContentLength, owner: staged === undefined || result === undefined ? null : { staged, result } };
+        return { etag: ETag, sizeBytes: ContentLength, owner: ownerOf(Metadata) };
+      } catch (error) {
+        if (isAbsent(error)) return null;
+        throw error;
+      }
+    },
+
+    /** The object as it is now, its bytes as a stream that is to be read or destroyed; null where there is none. */
+    async open(key: string, signal: AbortSignal): Promise<OpenObject | null> {
+      try {
+        const { ContentLength = 0, Metadata = {}, Body } = await client.send(new GetObjectCommand(at(key)), { abortSignal: signal });
+        return { sizeBytes: ContentLength, owner: ownerOf(Metadata), body: Body as Readable };
       } catch (error) {
         if (isAbsent(error)) return null;
         throw error;
@@ -149,6 +164,10 @@ export function createObjects(client: S3Client, bucket: string) {
       throw error;
     }
   }
+}
+
+function ownerOf({ [stagedKey]: staged, [resultKey]: result }: Readonly<Record<string, string>>): ObjectOwner | null {
+  return staged === undefined || result === undefined ? null : { staged, result };
 }
 
 export type S3Objects = ReturnType<typeof createObjects>;
