@@ -4,6 +4,7 @@ import { artifactOrigins, type ArtifactOrigin } from "../db/plugin.ts";
 import type { Queryable } from "../db/pool.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
 import { lineageColumns } from "../domain/lineage.ts";
+import { resultOfFile } from "../sinks/partition/address.ts";
 import type { ControlContext } from "./context.ts";
 import { findFile, type FileRequest } from "./find-file.ts";
 import { findJob, isId } from "./show-job.ts";
@@ -96,7 +97,7 @@ async function tracePlace(
   db: Queryable,
   { target, path, source }: FileRequest & { readonly target: string },
 ): Promise<readonly VersionLineage[]> {
-  const outputs = await outputsAt(db, target);
+  const outputs = await outputsAt(db, resultOfFile(target));
   if (outputs.length === 0) {
     const file = await findFile(db, { path, source }).catch((error: unknown) => {
       if (error instanceof WrongUse && error.message.startsWith("no file on record")) return null;

@@ -2,7 +2,11 @@ import { fileResults } from "./files/results.ts";
 import { folderOf } from "./files/target.ts";
 import { createEncodePool } from "./parquet/encode-pool.ts";
 import { parquetFiles } from "./parquet/ownership.ts";
-import { createWriter } from "./parquet/writer.ts";
+import { createWriter, type WriterOptions } from "./parquet/writer.ts";
+import { parquetAddress } from "./partition/address.ts";
+import { requireLayout } from "./partition/layout.ts";
+import { folderResults } from "./partition/results.ts";
+import { createPartitionWriter } from "./partition/writer.ts";
 import type { Sink } from "./sink.ts";
 
 const MB = 1024 * 1024;
@@ -30,7 +34,7 @@ const gatheredBytesMax = 64 * MB;
 /**
  * Writes each result as one Parquet file into the folder that a `parquet://` URI names. The file grows in the folder's
  * `_casparian_staging`, which readers of folders pass over, and one rename makes it visible: over the file whose place it takes, which
- * stays in `_casparian_replaced`.
+ * stays in `_casparian_replaced`. Where the URI says by which columns to partition, a result is a folder of files.
  */
 export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions): Sink & { close(): Promise<void> } {
   const pool = createEncodePool(threads);
@@ -38,22 +42,28 @@ export function createParquetSink({ baseDir, threads = 2 }: ParquetSinkOptions):
   const partBytes = (columns: number): number =>
     Math.min(Math.max(partBytesMin, columns * partBytesForColumn), partBytesMax, gatheredBytesMax / writers);
 
+  const pendingBytesMax = (): number => gatheredBytesMax / writers;
+  const inFiles = fileResults(parquetFiles, { scheme: "parquet", baseDir });
+  const inFolders = folderResults((uri) => folderOf(uri, "parquet", baseDir));
+  const resultsOf = (uri: string) => (parquetAddress(uri).partition.length === 0 ? inFiles : inFolders);
+
   return {
-    ...fileResults(parquetFiles, { scheme: "parquet", baseDir }),
+    commit: (output, replaced) => resultsOf(output.uri).commit(output, replaced),
+    discard: (output) => resultsOf(output.uri).discard(output),
+    isCommitted: (output) => resultsOf(output.uri).isCommitted(output),
+    sweep: (uri, isAlive) => resultsOf(uri).sweep(uri, isAlive),
     async open(request) {
       writers += 1;
       const onEnd = (): void => {
         writers -= 1;
       };
       try {
-        return await createWriter({
-          request,
-          folder: folderOf(request.uri, "parquet", baseDir),
-          pool,
-          partsMax: threads + 1,
-          partBytes,
-          onEnd,
-        });
+        const folder = folderOf(request.uri, "parquet", baseDir);
+        const { partition } = parquetAddress(request.uri);
+        const options: WriterOptions = { request, folder, pool, partsMax: threads + 1, partBytes, onEnd };
+        if (partition.length > 0) return await createPartitionWriter({ ...options, partition, pendingBytesMax });
+        await requireLayout(folder, partition);
+        return await createWriter(options);
       } catch (error) {
         onEnd();
         throw error;

@@ -32,7 +32,7 @@ export function createS3Sink({ parquet }: { readonly parquet: Sink }): Sink & { 
       const { spool } = await open();
       const { prefix } = folderOf(request.uri);
       // The folder's name decides whether the file's has the output's in it.
-      const local = join(await mkdtemp(join(spool, "output-")), prefix.slice(prefix.lastIndexOf("/") + 1) || "bucket");
+      const local = join(await mkdtemp(join(spool, "output-")), prefix.slice(prefix.lastIndexOf("/") + 1).replaceAll("?", "_") || "bucket");
       const writer = await parquet.open({ ...request, uri: `parquet://${local}` });
       return wrap(request, local, writer);
     },

@@ -12,7 +12,7 @@ import type { SinkMode } from "../domain/topic.ts";
  * Invariant: `commit` may be called any number of times, at once or one after the other, and has the effect of one.
  * Invariant: `discard` after a `commit` changes nothing; `discard` removes every trace otherwise, and may be repeated.
  * Invariant: rows that a reader finds are those of whole results. Where a result takes the place of others, a reader finds either
- * those or the new one, never both and never none.
+ * those or the new one, never both and never none; of a result of many files, a reader who has listed those finds none of them any more.
  *
  * Failures: TransientFailure where the target can't be reached; TerminalFailure, in the target's own words, where it refuses.
  */

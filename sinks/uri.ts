@@ -21,6 +21,15 @@ export function parseSinkUri(uri: string): SinkUri {
   return { scheme: scheme.toLowerCase(), rest };
 }
 
+/** Why a URI that asks for partitions is refused. */
+export function notPartitioned(uri: string, why: string): TerminalFailure {
+  return new TerminalFailure({
+    code: "SINK_URI",
+    message: `${uri} can't be partitioned: ${why}`,
+    hint: "Partitions are for folders of Parquet files: parquet://output/trades?partition=trade_date",
+  });
+}
+
 /** The schemes that have a sink. */
 export const sinkSchemes = ["parquet", "s3", "csv", "jsonl", "postgres", "postgresql", "mssql", "duckdb"] as const;
 

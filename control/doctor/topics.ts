@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { messageOf, TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import { duckdbAddress, pathOf } from "../../sinks/duckdb/address.ts";
 import { probePostgres } from "../../sinks/postgres/probe.ts";
+import { parquetAddress } from "../../sinks/partition/address.ts";
 import { requireSink } from "../../sinks/uri.ts";
 import { listTopics, type TopicPlace } from "../list-topics.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
@@ -27,7 +28,8 @@ async function checkTopic({ home, connections }: Patient, { plugin, output, uri 
       // Asked from here, with this process's environment; the workers may have another.
       return await probing({ plugin, output }, () => probePostgres(uri, { output, connections }));
     if (!folders.has(scheme)) return [];
-    const folder = scheme === "duckdb" ? dirname(pathOf(duckdbAddress(uri), home)) : resolve(home, rest);
+    const inFolder = scheme === "parquet" ? parquetAddress(uri).folder : rest;
+    const folder = scheme === "duckdb" ? dirname(pathOf(duckdbAddress(uri), home)) : resolve(home, inFolder);
     const blocked = await findBlocked(folder);
     if (blocked === null) return scheme === "duckdb" ? await probing({ plugin, output }, () => probeFile(uri, output, home)) : [];
     return [

@@ -3,6 +3,7 @@ import { pathToFileURL } from "node:url";
 import type { RunFacts, RunOutput } from "../../db/run-event.ts";
 import { duckdbAddress } from "../../sinks/duckdb/address.ts";
 import { mssqlAddress } from "../../sinks/mssql/address.ts";
+import { parquetAddress } from "../../sinks/partition/address.ts";
 import { postgresAddress, tableFor } from "../../sinks/postgres/address.ts";
 import { folderOf } from "../../sinks/s3/address.ts";
 import { requireSink } from "../../sinks/uri.ts";
@@ -29,6 +30,7 @@ export function outputDataset({ uri, target, output }: Pick<RunOutput, "uri" | "
   const { scheme, rest } = requireSink(uri);
   switch (scheme) {
     case "parquet":
+      return folder(parquetAddress(uri).folder, target);
     case "csv":
     case "jsonl":
       return folder(rest, target);

@@ -1,10 +1,16 @@
 import type { ResultRow } from "../../db/result.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
-import { locateResult, readIdentity, type FileScheme, type Located } from "../../sinks/files/locate.ts";
+import { readIdentity, type FileScheme, type Located } from "../../sinks/files/locate.ts";
+import { locateResult } from "../../sinks/locate.ts";
 
 export interface FoundResult {
   readonly result: ResultRow;
+  /** What the result is known by. */
   readonly path: string;
+  readonly files: readonly string[];
+  /** By which columns the files lie in folders. */
+  readonly partition: readonly string[];
+  readonly isEmpty: boolean;
   /** Null for a file that keeps its name. */
   readonly identity: string | null;
 }
@@ -27,7 +33,7 @@ export async function locateResults(
     const located = await Promise.all(some.map((result) => locateResult(scheme, result, home)));
     located.forEach((place, i) => {
       if (place.path === null) lost.push({ result: some[i]!, place });
-      else found.push({ result: some[i]!, path: place.path, identity: place.identity });
+      else found.push({ result: some[i]!, ...place });
     });
   }
   if (lost.length > 0) throw missing(lost);

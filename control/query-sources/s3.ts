@@ -28,10 +28,17 @@ export function openObjects(db: Queryable): OpenResults {
 interface FetchedResult {
   readonly result: ResultRow;
   readonly path: string;
+  readonly files: readonly string[];
+  /** Objects are never partitioned. */
+  readonly partition: readonly string[];
+  readonly isEmpty: boolean;
 }
 
 async function fetchAll(reader: S3Reader, results: readonly ResultRow[], { signal, fetching }: Opening): Promise<readonly FetchedResult[]> {
-  const fetched = results.map((result, at) => ({ result, path: join(fetching.folder, `${at}.parquet`) }));
+  const fetched = results.map((result, at) => {
+    const path = join(fetching.folder, `${at}.parquet`);
+    return { result, path, files: [path], partition: [], isEmpty: false };
+  });
   const lost: Lost[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {

@@ -38,7 +38,7 @@ export function createStaging<T>(folder: string, name: string, create: (path: st
   });
 }
 
-export function appendTo({ handle, path }: StagingFile, bytes: Uint8Array): Promise<void> {
+export function appendTo({ handle, path }: Pick<StagingFile, "handle" | "path">, bytes: Uint8Array): Promise<void> {
   return onFiles(`${path} can't be written`, async () => {
     for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at)).bytesWritten;
   });

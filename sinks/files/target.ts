@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { basename, resolve } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
 import type { OpenRequest } from "../sink.ts";
+import { parquetAddress } from "../partition/address.ts";
 import { parseSinkUri } from "../uri.ts";
 
 /** Where results wait until they are committed; readers of folders (pyarrow, DuckDB, Spark) pass over names with `_` and other suffixes. */
@@ -17,7 +18,7 @@ export function folderOf(uri: string, scheme: string, baseDir: string): string {
       message: `"${uri}" is not a URI of ${scheme}://`,
       hint: `Write it like ${scheme}://output/trades`,
     });
-  return resolve(baseDir, rest);
+  return resolve(baseDir, scheme === "parquet" ? parquetAddress(uri).folder : rest);
 }
 
 /** Where results stay whose place another has taken, for `query --as-of`. */

@@ -72,7 +72,7 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
         // Without rows too: the encoder says how the schema looks in Parquet.
         if (gathering.bytes() > 0 || !gathering.wasTaken()) await sendPart();
         await pipeline.drain();
-        const summary = await finishFile(staging, footerOf(request, staging, stored, assembly));
+        const summary = await finishFile(staging, footerOf(request, staging.name, stored, assembly));
         life.setStaged();
         await release();
         return { ...describe(request, folder, staging, stored), rowsWritten: assembly.rows(), ...summary };
@@ -81,7 +81,8 @@ export async function createWriter(options: WriterOptions): Promise<SinkWriter> 
   };
 }
 
-function footerOf(request: OpenRequest, { name }: StagingFile, { kept }: StoredSchema, assembly: Assembly): Uint8Array {
+/** The end of a file of the staging `name`. */
+export function footerOf(request: OpenRequest, name: string, { kept }: StoredSchema, assembly: Assembly): Uint8Array {
   const arrowSchema = Buffer.from(writeSchema(kept)).toString("base64");
   return encodeFooter({
     ...assembly.result(),

@@ -1,5 +1,5 @@
 import { TerminalFailure } from "../../domain/failure.ts";
-import { parseSinkUri } from "../uri.ts";
+import { notPartitioned, parseSinkUri } from "../uri.ts";
 
 /** Where an `s3://bucket/prefix` URI leads. */
 export interface S3Folder {
@@ -11,6 +11,8 @@ export interface S3Folder {
 /** Throws TerminalFailure SINK_URI. */
 export function folderOf(uri: string): S3Folder {
   const { rest } = parseSinkUri(uri);
+  if (/\?partition=/.test(rest))
+    throw notPartitioned(uri, "objects of S3 can't become visible several at once, and a result of many partitions is many objects");
   const [, bucket, path = ""] = /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*))?$/s.exec(rest) ?? [];
   if (bucket === undefined)
     throw new TerminalFailure({

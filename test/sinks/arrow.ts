@@ -1,4 +1,4 @@
-import { tableFromArrays, tableToIPC } from "apache-arrow";
+import { Int32, makeVector, Table, tableFromArrays, tableToIPC, Utf8, vectorFromArray } from "apache-arrow";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import type { Lineage } from "../../domain/lineage.ts";
 import { messagesIn } from "../../arrow/stream.ts";
@@ -37,12 +37,28 @@ export function requestFor(schema: ArrowMessage, changes: Partial<OpenRequest> =
   };
 }
 
+/** The same for any target: one that is partitioned gets a partition for each of 7 days and 3 venues, one of them null. */
+export function numbersFor(uri: string, rows: number, batches = 1): Uint8Array {
+  return numbers(rows, batches, uri.includes("?partition="));
+}
+
 /** A stream with the numbers from 0 on in the column `n`, in so many batches. */
-export function numbers(rows: number, batches = 1): Uint8Array {
+export function numbers(rows: number, batches = 1, hasPartitions = false): Uint8Array {
   const size = Math.ceil(rows / batches);
   const tables = Array.from({ length: batches }, (_, batch) => {
     const length = Math.min(size, rows - batch * size);
-    return tableFromArrays({ n: BigInt64Array.from({ length }, (_value, index) => BigInt(batch * size + index)) });
+    const each = <T>(valueOf: (n: number) => T): T[] => Array.from({ length }, (_value, index) => valueOf(batch * size + index));
+    const n = BigInt64Array.from(each(BigInt));
+    if (!hasPartitions) return tableFromArrays({ n }) as Table;
+    const day = vectorFromArray(
+      each((number) => 20_454 + (number % 7)),
+      new Int32(),
+    );
+    const venue = vectorFromArray(
+      each((number) => ["XNAS", "X/N=Y", null][number % 3]),
+      new Utf8(),
+    );
+    return new Table({ n: makeVector(n), day, venue }) as Table;
   });
   return tableToIPC(tables[0]!.concat(...tables.slice(1)), "stream");
 }

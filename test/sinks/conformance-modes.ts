@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { createSinks, type Sinks } from "../../sinks/registry.ts";
 import type { Sink, StagedOutput } from "../../sinks/sink.ts";
-import { lineage, numbers, type requestFor } from "./arrow.ts";
+import { lineage, numbersFor, type requestFor } from "./arrow.ts";
 import { stageIn, type TargetKind } from "./conformance.ts";
 
 /** What `sink.ts` asks of results that take the place of others. */
@@ -26,7 +26,7 @@ export function describeModes(name: string, openKind: () => Promise<TargetKind>)
 
     /** The result of a version of one file, by a job of the same number. */
     const version = (number: number, rows: number, changes: Parameters<typeof requestFor>[1] = {}): Promise<StagedOutput> =>
-      stageIn(sink, uri, numbers(rows), {
+      stageIn(sink, uri, numbersFor(uri, rows), {
         mode: "replace",
         jobId: String(number),
         lineage: { ...lineage, jobId: String(number), fileVersionId: String(number) },

@@ -4,11 +4,12 @@ import { createInterface } from "node:readline";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Connections } from "../../domain/connection.ts";
+import { createBatchReader } from "../../arrow/column.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
 import { createSinks, type Sinks } from "../../sinks/registry.ts";
 import type { Sink, SinkWriter, StagedOutput } from "../../sinks/sink.ts";
-import { lineage, messagesOf, numbers, requestFor } from "./arrow.ts";
+import { lineage, messagesOf, numbersFor, requestFor } from "./arrow.ts";
 
 /** A kind of target, as the suite sees it. */
 export interface TargetKind {
@@ -59,7 +60,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
 
     test("nothing is visible before commit, everything after it, and nothing else remains", async () => {
       const writer = await openFor(sink, uri);
-      await writeTo(writer, numbers(10));
+      await writeTo(writer, numbersFor(uri, 10));
       expect(await kind.read(uri)).toEqual(none);
       const staged = await writer.stage();
       expect(await kind.read(uri)).toEqual(none);
@@ -69,17 +70,19 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("the description holds the counts and the columns, and survives being stored as JSON", async () => {
-      const staged = await stageIn(sink, uri, numbers(10));
+      const staged = await stageIn(sink, uri, numbersFor(uri, 10));
       expect(staged).toMatchObject({ uri, mode: "append", output: "out", rowsWritten: 10, rowsReadBack: 10 });
       expect(staged.sizeBytes).toBeGreaterThan(0);
-      expect(staged.columns.map((column) => column.name)).toEqual(["n", ...lineageColumns]);
+      const own = messagesOf(numbersFor(uri, 0)).schema;
+      const names = createBatchReader(own).schema.fields.map(({ name: column }) => column);
+      expect(staged.columns.map((column) => column.name)).toEqual([...names, ...lineageColumns]);
       expect(staged.columns[0]).toEqual({ name: "n", type: "int64", nullable: true });
       await sink.commit(JSON.parse(JSON.stringify(staged)) as StagedOutput);
       expect(await kind.read(uri)).toEqual(all);
     });
 
     test("an output without rows has a result", async () => {
-      const staged = await stageIn(sink, uri, numbers(0));
+      const staged = await stageIn(sink, uri, numbersFor(uri, 0));
       expect(staged).toMatchObject({ rowsWritten: 0, rowsReadBack: 0 });
       await sink.commit(staged);
       expect(await kind.read(uri)).toEqual(none);
@@ -87,7 +90,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("many commits, at once and one after the other, have the effect of one", async () => {
-      const staged = await stageIn(sink, uri, numbers(10));
+      const staged = await stageIn(sink, uri, numbersFor(uri, 10));
       await Promise.all(Array.from({ length: 8 }, (_, index) => (index % 2 === 0 ? sink : other.forUri(uri)).commit(staged)));
       await sink.commit(staged);
       expect(await kind.read(uri)).toEqual(all);
@@ -95,7 +98,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("a discard leaves no trace, may be repeated, and is final", async () => {
-      const staged = await stageIn(sink, uri, numbers(10));
+      const staged = await stageIn(sink, uri, numbersFor(uri, 10));
       await sink.discard(staged);
       expect(await kind.traces(uri)).toEqual([]);
       await sink.discard(staged);
@@ -105,7 +108,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("a discard after a commit changes nothing", async () => {
-      const staged = await stageIn(sink, uri, numbers(10));
+      const staged = await stageIn(sink, uri, numbersFor(uri, 10));
       await sink.commit(staged);
       await other.forUri(uri).discard(staged);
       expect(await kind.read(uri)).toEqual(all);
@@ -114,9 +117,9 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     test("an aborted writer leaves no trace, whenever it is aborted and however often", async () => {
       const atOnce = await openFor(sink, uri);
       const midway = await openFor(sink, uri);
-      await writeTo(midway, numbers(10));
+      await writeTo(midway, numbersFor(uri, 10));
       const late = await openFor(sink, uri);
-      await writeTo(late, numbers(10));
+      await writeTo(late, numbersFor(uri, 10));
       await late.stage();
       for (const writer of [atOnce, midway, late, atOnce, midway, late]) await writer.abort();
       expect(await kind.traces(uri)).toEqual([]);
@@ -127,18 +130,18 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     test("results are added to what is there, and outputs of one job may share a target", async () => {
       const second = { ...lineage, jobId: "2", fileVersionId: "2" };
       const outputs = [
-        await stageIn(sink, uri, numbers(10)),
-        await stageIn(sink, uri, numbers(10), { output: "other" }),
-        await stageIn(other.forUri(uri), uri, numbers(10), { jobId: "2", lineage: second }),
-        await stageIn(sink, uri, numbers(10), { artifactHash: "c".repeat(64) }),
+        await stageIn(sink, uri, numbersFor(uri, 10)),
+        await stageIn(sink, uri, numbersFor(uri, 10), { output: "other" }),
+        await stageIn(other.forUri(uri), uri, numbersFor(uri, 10), { jobId: "2", lineage: second }),
+        await stageIn(sink, uri, numbersFor(uri, 10), { artifactHash: "c".repeat(64) }),
       ];
       await Promise.all(outputs.map((staged) => sink.commit(staged)));
       expect(await kind.read(uri)).toEqual({ rows: 40, sum: 180, jobs: ["2", lineage.jobId] });
     });
 
     test("a result that an earlier attempt left is visible once", async () => {
-      const first = await stageIn(sink, uri, numbers(10), { attempt: 1 });
-      const again = await stageIn(sink, uri, numbers(10), { attempt: 2 });
+      const first = await stageIn(sink, uri, numbersFor(uri, 10), { attempt: 1 });
+      const again = await stageIn(sink, uri, numbersFor(uri, 10), { attempt: 2 });
       await sink.commit(first);
       await sink.commit(again);
       await sink.commit(again);
@@ -147,7 +150,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("rows are those that were given, though the sender uses its buffer again", async () => {
-      const { schema, messages } = messagesOf(numbers(500_000, 16));
+      const { schema, messages } = messagesOf(numbersFor(uri, 500_000, 16));
       const writer = await openFor(sink, uri);
       expect(schema.rows).toBe(0);
       const buffer = new Uint8Array(Math.max(...messages.map(({ bytes }) => bytes.length)));
@@ -169,7 +172,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
     });
 
     test("what a killed process has left is swept, what live attempts have staged is not", async () => {
-      const alive = await stageIn(sink, uri, numbers(10), { jobId: "77", attempt: 3 });
+      const alive = await stageIn(sink, uri, numbersFor(uri, 10), { jobId: "77", attempt: 3 });
       await stageInKilledProcess(kind.baseDir, uri);
       const asked: string[] = [];
       const isAlive = async (jobId: string, attempt: number): Promise<boolean> => {
@@ -193,7 +196,7 @@ export function describeSink(name: string, openKind: () => Promise<TargetKind>):
 }
 
 function openFor(sink: Sink, uri: string, changes: Parameters<typeof requestFor>[1] = {}): Promise<SinkWriter> {
-  return sink.open(requestFor(messagesOf(numbers(0)).schema, { uri, ...changes }));
+  return sink.open(requestFor(messagesOf(numbersFor(uri, 0)).schema, { uri, ...changes }));
 }
 
 async function writeTo(writer: SinkWriter, stream: Uint8Array): Promise<void> {

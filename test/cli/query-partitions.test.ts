@@ -1,0 +1,103 @@
+import { readdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { MockActivityEnvironment } from "@temporalio/testing";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { upsertTopic } from "../../db/topic.ts";
+import type { SinkMode } from "../../domain/topic.ts";
+import "../support/quiet-temporal.ts";
+import { commandOn, failureOf, type RecordCommand } from "../support/command.ts";
+import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
+
+let fixture: JobFixture;
+let command: RecordCommand;
+beforeAll(async () => {
+  fixture = await createJobFixture();
+  command = commandOn(fixture.folder, fixture.database.url);
+});
+afterAll(() => fixture?.[Symbol.asyncDispose]());
+
+const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);
+const rows = (...args: readonly string[]) => command.json<readonly Record<string, unknown>[]>("query", ...args);
+
+/** Publishes a plugin that yields the table that the Python text makes, partitioned. */
+async function publish(name: string, columns: string, body: string, mode: SinkMode = "append"): Promise<void> {
+  const code = `import pyarrow as pa
+import datetime
+MANIFEST = {"pattern": "*.none", "topic": "${name}"}
+class Handler:
+    def execute(self, file_path):
+        text = open(file_path).read().strip()
+${body.replaceAll(/^/gm, "        ")}
+`;
+  await fixture.publish(name, code, `*.${name}`);
+  await upsertTopic(fixture.database.db, name, name, { uri: `parquet://output/${name}?partition=${columns}`, mode });
+}
+
+async function produce(file: string, content: string): Promise<string> {
+  const fileVersionId = await fixture.record(file, content);
+  const jobId = (await act(fixture.activities.planJobs, { fileVersionId })).jobs[0]!.jobId;
+  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toMatchObject({ outcome: "STAGED" });
+  expect(await act(fixture.activities.commitJob, { jobId, attempt: 1 })).toEqual({ state: "COMPLETED" });
+  return jobId;
+}
+
+test("columns of folders have the plugin's types and values, in the plugin's order", async () => {
+  await publish(
+    "typed",
+    "s,d,u,b",
+    `s = ["a/b=%", "NULL", "", None, "007", "ü 数据"]
+d = [datetime.date(2026, 1, 2), None, datetime.date(1, 1, 1), datetime.date(9999, 12, 31), datetime.date(1969, 12, 31), datetime.date(2000, 2, 29)]
+u = pa.array([2**64 - 1, 0, None, 1, 2, 3], pa.uint64())
+b = [True, False, None, True, True, False]
+yield pa.table({"s": s, "n": [1, 2, 3, 4, 5, 6], "d": d, "u": u, "b": b})`,
+  );
+  await produce("one.typed", "");
+  const found = await rows("select s, d, u, b, n, typeof(d) as dt, typeof(u) as ut from typed order by n");
+  expect(found.map(({ s }) => s)).toEqual(["a/b=%", "NULL", "", null, "007", "ü 数据"]);
+  expect(found.map(({ d }) => d)).toEqual(["2026-01-02", null, "0001-01-01", "9999-12-31", "1969-12-31", "2000-02-29"]);
+  expect(found.map(({ b }) => b)).toEqual([true, false, null, true, true, false]);
+  expect(found[0]).toMatchObject({ dt: "DATE", ut: "UBIGINT" });
+  expect(await rows("select count(*) as rows from typed where u = 18446744073709551615 and s = 'a/b=%'")).toEqual([{ rows: 1 }]);
+  expect(Object.keys((await rows("from typed limit 1"))[0]!).slice(0, 5)).toEqual(["s", "n", "d", "u", "b"]);
+});
+
+test("results without rows, and of other partitions, are of the same view", async () => {
+  await publish(
+    "sparse",
+    "k",
+    `yield pa.table({"k": pa.array(text.split(), pa.string()), "n": pa.array([1] * len(text.split()), pa.int8())})`,
+  );
+  await produce("none.sparse", "");
+  expect(await rows("from sparse")).toEqual([]);
+  await produce("two.sparse", "x y");
+  expect(await rows("select k, n, typeof(n) as t from sparse order by k")).toEqual([
+    { k: "x", n: 1, t: "TINYINT" },
+    { k: "y", n: 1, t: "TINYINT" },
+  ]);
+});
+
+test("what was replaced is there with --as-of, and a file of a result leads to its job", async () => {
+  await publish("kept", "k", `yield pa.table({"k": text.split(), "n": [len(text)] * len(text.split())})`, "replace");
+  const first = await produce("a.kept", "x y");
+  const { rows: times } = await fixture.database.db.query<{ at: string }>("select clock_timestamp()::text as at");
+  const second = await produce("a.kept", "y zz w");
+  const jobs = "select k, _cf_job_id::varchar as job from kept order by k";
+  expect(await rows(jobs)).toEqual(["w", "y", "zz"].map((k) => ({ k, job: second })));
+  expect(await rows(jobs, "--as-of", times[0]!.at)).toEqual(["x", "y"].map((k) => ({ k, job: first })));
+
+  const folder = join(fixture.output, "kept");
+  const [result] = (await readdir(folder)).filter((name) => name.startsWith("cf_result="));
+  const [file] = await readdir(join(folder, result!, "k=zz"));
+  const lineage = await command.json<readonly { readonly jobs: readonly { readonly job: { readonly id: string } }[] }[]>(
+    "lineage",
+    join(folder, result!, "k=zz", file!),
+  );
+  expect(lineage.flatMap((version) => version.jobs.map(({ job }) => job.id))).toContain(second);
+  expect((await command("lineage", "--job", second)).stdout).toContain(join(folder, result!));
+
+  await rename(join(folder, result!, "k=zz", file!), join(fixture.folder, "away"));
+  const missing = await command("query", "from kept", "--json");
+  expect(failureOf(missing)).toMatchObject({ code: "OUTPUT_CHANGED", message: expect.stringContaining(result!) as string });
+  await writeFile(join(folder, result!, "k=zz", file!), "another");
+  expect(failureOf(await command("query", "from kept", "--json"))).toMatchObject({ code: "OUTPUT_CHANGED" });
+});
