@@ -81,12 +81,18 @@ function takeFixed(column: Column, index: number, width: number, runs: Runs): Ui
 function takeBytes(buffer: Uint8Array, width: number, { bounds, rows }: Runs): Uint8Array {
   const taken = new Uint8Array(rows * width);
   for (let at = 0, run = 0; run < bounds.length; run += 2) {
-    const piece = buffer.subarray(bounds[run]! * width, bounds[run + 1]! * width);
-    taken.set(piece, at);
-    at += piece.length;
+    const [from, to] = [bounds[run]! * width, bounds[run + 1]! * width];
+    // Where single rows are taken, as for partitions, a view of each would cost ten times as much.
+    if (to - from <= shortBytes) for (let byte = from; byte < to; byte += 1, at += 1) taken[at] = buffer[byte]!;
+    else {
+      taken.set(buffer.subarray(from, to), at);
+      at += to - from;
+    }
   }
   return taken;
 }
+
+const shortBytes = 32;
 
 function takeBits(bits: Uint8Array, { bounds, rows }: Runs): Uint8Array {
   const taken = new Uint8Array(Math.ceil(rows / 8));

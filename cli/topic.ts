@@ -40,6 +40,7 @@ function setCommand(shell: Shell): Command {
   return withExamples(command, {
     "casparian topic set clean trades parquet://./output/trades": "",
     "casparian topic set clean trades parquet:///data/lake/trades": "an absolute path",
+    "casparian topic set clean trades 'parquet://output/trades?partition=trade_date,venue'": "in folders by the values of columns",
     "casparian topic set clean trades postgres://lake/sales.trades": "a table, at [connections.lake] of casparian.toml",
     "casparian topic set clean trades 'duckdb://output/lake.duckdb?table=trades'": "a table in a DuckDB file",
     "casparian topic set clean trades csv://./output/trades": "CSV; with jsonl:// one JSON object a line",

@@ -18,15 +18,15 @@ export interface PartitionKeys {
 
 export function createPartitionKeys(): PartitionKeys {
   const segments: string[] = [];
-  const bySegment = new Map<string, number>();
+  const byText = new Map<string | null, number>();
   const byNumber = new Map<number | bigint, number>();
 
   function keyOf(column: Column, row: number, text: string | null, rowsBefore: number): number {
-    const segment = segmentOf(column.field.name, text, (why) => refusedValue(column, rowsBefore + row, why));
-    const known = bySegment.get(segment);
+    const known = byText.get(text);
     if (known !== undefined) return known;
+    const segment = segmentOf(column.field.name, text, (why) => refusedValue(column, rowsBefore + row, why));
     if (segments.length >= partitionsMax) throw tooManyPartitions(segment);
-    bySegment.set(segment, segments.length);
+    byText.set(text, segments.length);
     return segments.push(segment) - 1;
   }
 
@@ -41,14 +41,11 @@ export function createPartitionKeys(): PartitionKeys {
       const known = isCounted ? byNumber : new Map<number | bigint, number>();
       const numbers = isCounted || field.dictionary !== undefined ? integersOf(column) : null;
       let nullKey: number | undefined;
-      let [lastText, lastKey]: [string | null, number] = [null, -1];
       for (let row = 0; row < column.length; row += 1) {
         if (field.type.kind === "null" || !isValid(column, row)) {
           keys[row] = nullKey ??= keyOf(column, row, null, rowsBefore);
         } else if (numbers === null) {
-          const value = text(row);
-          if (value !== lastText || lastKey < 0) [lastText, lastKey] = [value, keyOf(column, row, value, rowsBefore)];
-          keys[row] = lastKey;
+          keys[row] = keyOf(column, row, text(row), rowsBefore);
         } else {
           let key = known.get(numbers[row]!);
           if (key === undefined) known.set(numbers[row]!, (key = keyOf(column, row, text(row), rowsBefore)));

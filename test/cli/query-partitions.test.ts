@@ -1,44 +1,23 @@
 import { readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MockActivityEnvironment } from "@temporalio/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { upsertTopic } from "../../db/topic.ts";
 import type { SinkMode } from "../../domain/topic.ts";
-import "../support/quiet-temporal.ts";
-import { commandOn, failureOf, type RecordCommand } from "../support/command.ts";
-import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
+import { failureOf } from "../support/command.ts";
+import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
 
-let fixture: JobFixture;
-let command: RecordCommand;
+let fixture: QueryFixture;
 beforeAll(async () => {
-  fixture = await createJobFixture();
-  command = commandOn(fixture.folder, fixture.database.url);
+  fixture = await createQueryFixture();
 });
 afterAll(() => fixture?.[Symbol.asyncDispose]());
 
-const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);
-const rows = (...args: readonly string[]) => command.json<readonly Record<string, unknown>[]>("query", ...args);
+const rows: QueryFixture["rows"] = (...args) => fixture.rows(...args);
+const produce: QueryFixture["produce"] = (...args) => fixture.produce(...args);
 
-/** Publishes a plugin that yields the table that the Python text makes, partitioned. */
-async function publish(name: string, columns: string, body: string, mode: SinkMode = "append"): Promise<void> {
-  const code = `import pyarrow as pa
-import datetime
-MANIFEST = {"pattern": "*.none", "topic": "${name}"}
-class Handler:
-    def execute(self, file_path):
-        text = open(file_path).read().strip()
-${body.replaceAll(/^/gm, "        ")}
-`;
-  await fixture.publish(name, code, `*.${name}`);
-  await upsertTopic(fixture.database.db, name, name, { uri: `parquet://output/${name}?partition=${columns}`, mode });
-}
-
-async function produce(file: string, content: string): Promise<string> {
-  const fileVersionId = await fixture.record(file, content);
-  const jobId = (await act(fixture.activities.planJobs, { fileVersionId })).jobs[0]!.jobId;
-  expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toMatchObject({ outcome: "STAGED" });
-  expect(await act(fixture.activities.commitJob, { jobId, attempt: 1 })).toEqual({ state: "COMPLETED" });
-  return jobId;
+/** Publishes a plugin that yields the table that the Python text makes, partitioned by these columns. */
+function publish(name: string, columns: string, body: string, mode: SinkMode = "append"): Promise<void> {
+  const uri = `parquet://output/${name}?partition=${columns}`;
+  return fixture.publish(name, `*.${name}`, yielding(body).replace(`"output"`, `"${name}"`), { uri, mode });
 }
 
 test("columns of folders have the plugin's types and values, in the plugin's order", async () => {
@@ -79,25 +58,25 @@ test("results without rows, and of other partitions, are of the same view", asyn
 test("what was replaced is there with --as-of, and a file of a result leads to its job", async () => {
   await publish("kept", "k", `yield pa.table({"k": text.split(), "n": [len(text)] * len(text.split())})`, "replace");
   const first = await produce("a.kept", "x y");
-  const { rows: times } = await fixture.database.db.query<{ at: string }>("select clock_timestamp()::text as at");
+  const then = await fixture.committedLast();
   const second = await produce("a.kept", "y zz w");
   const jobs = "select k, _cf_job_id::varchar as job from kept order by k";
   expect(await rows(jobs)).toEqual(["w", "y", "zz"].map((k) => ({ k, job: second })));
-  expect(await rows(jobs, "--as-of", times[0]!.at)).toEqual(["x", "y"].map((k) => ({ k, job: first })));
+  expect(await rows(jobs, "--as-of", then)).toEqual(["x", "y"].map((k) => ({ k, job: first })));
 
-  const folder = join(fixture.output, "kept");
+  const folder = join(fixture.home, "output/kept");
   const [result] = (await readdir(folder)).filter((name) => name.startsWith("cf_result="));
   const [file] = await readdir(join(folder, result!, "k=zz"));
-  const lineage = await command.json<readonly { readonly jobs: readonly { readonly job: { readonly id: string } }[] }[]>(
+  const lineage = await fixture.query.json<readonly { readonly jobs: readonly { readonly job: { readonly id: string } }[] }[]>(
     "lineage",
     join(folder, result!, "k=zz", file!),
   );
   expect(lineage.flatMap((version) => version.jobs.map(({ job }) => job.id))).toContain(second);
-  expect((await command("lineage", "--job", second)).stdout).toContain(join(folder, result!));
+  expect((await fixture.query("lineage", "--job", second)).stdout).toContain(join(folder, result!));
 
-  await rename(join(folder, result!, "k=zz", file!), join(fixture.folder, "away"));
-  const missing = await command("query", "from kept", "--json");
+  await rename(join(folder, result!, "k=zz", file!), join(fixture.home, "away"));
+  const missing = await fixture.query("query", "from kept", "--json");
   expect(failureOf(missing)).toMatchObject({ code: "OUTPUT_CHANGED", message: expect.stringContaining(result!) as string });
   await writeFile(join(folder, result!, "k=zz", file!), "another");
-  expect(failureOf(await command("query", "from kept", "--json"))).toMatchObject({ code: "OUTPUT_CHANGED" });
+  expect(failureOf(await fixture.query("query", "from kept", "--json"))).toMatchObject({ code: "OUTPUT_CHANGED" });
 });
