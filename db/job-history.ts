@@ -1,6 +1,6 @@
 import type { JobState } from "../domain/job-state.ts";
 import type { PluginState } from "../domain/plugin.ts";
-import type { SinkMode } from "../domain/topic.ts";
+import type { LedgerEntry } from "./job-output.ts";
 import type { AttemptOutcome } from "./job.ts";
 import type { LogEntry } from "./job-log.ts";
 import type { Queryable } from "./pool.ts";
@@ -110,25 +110,14 @@ export async function attemptsOf(db: Queryable, jobId: string): Promise<readonly
 }
 
 /** One line of the ledger, as people read it. */
-export interface OutputRow {
+export interface OutputRow extends Omit<LedgerEntry, "staged"> {
   readonly jobId: string;
   readonly attempt: number;
-  readonly output: string;
-  readonly uri: string;
-  readonly mode: SinkMode;
   readonly state: "STAGED" | "COMMITTED" | "DISCARDED";
-  readonly rowsSent: number;
-  readonly rowsReceived: number;
-  readonly rowsWritten: number;
   /** Also later replayed, if they were. */
   readonly rowsQuarantined: number;
   /** Of these, the ones that have passed a replay since. */
   readonly rowsReplayed: number;
-  readonly rowsReadBack: number;
-  readonly sizeBytes: number;
-  readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
-  /** Where the rows are, or were to be. */
-  readonly target: string;
   readonly committedAt: Date | null;
   /** The version of the contract that was in force; null for none. */
   readonly contractVersion: number | null;

@@ -18,8 +18,14 @@ export interface LedgerEntry {
   readonly sizeBytes: number;
   readonly columns: readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];
   readonly staged: Readonly<Record<string, string | number>>;
+  /** Where the rows are, or were to be. */
   readonly target: string;
 }
+
+/** Selects a LedgerEntry from `cf_job_output o`. */
+export const ledgerColumns = `o.output_name as output, o.sink_uri as uri, o.mode, o.rows_sent::float8 as "rowsSent",
+  o.rows_received::float8 as "rowsReceived", o.rows_written::float8 as "rowsWritten", o.rows_quarantined::float8 as "rowsQuarantined",
+  o.rows_read_back::float8 as "rowsReadBack", o.size_bytes::float8 as "sizeBytes", o.columns, o.staged, o.target`;
 
 /** What goes into the ledger of an output beside what its sink has staged. */
 export interface StagedEntry extends LedgerEntry {
@@ -77,13 +83,10 @@ export async function recordStaged(
 /** What an attempt has staged and not yet committed. */
 export async function stagedOutputs(db: Queryable, jobId: string, attempt: number): Promise<readonly LedgerEntry[]> {
   const { rows } = await db.query<LedgerEntry>(
-    prepared(
-      `select output_name as output, sink_uri as uri, mode, rows_sent::float8 as "rowsSent", rows_received::float8 as "rowsReceived",
-       rows_written::float8 as "rowsWritten", rows_quarantined::float8 as "rowsQuarantined", rows_read_back::float8 as "rowsReadBack",
-       size_bytes::float8 as "sizeBytes", columns, staged, target
-     from cf_job_output where job_id = $1 and attempt = $2 and state = 'STAGED' order by output_name`,
-      [jobId, attempt],
-    ),
+    prepared(`select ${ledgerColumns} from cf_job_output o where job_id = $1 and attempt = $2 and state = 'STAGED' order by output_name`, [
+      jobId,
+      attempt,
+    ]),
   );
   return rows;
 }

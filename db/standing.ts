@@ -1,4 +1,4 @@
-import type { LedgerEntry } from "./job-output.ts";
+import { ledgerColumns, type LedgerEntry } from "./job-output.ts";
 import type { Queryable } from "./pool.ts";
 
 /** A result that is about to be committed, among those that are committed already. */
@@ -81,11 +81,7 @@ async function otherResults(
 ): Promise<readonly CurrentResult[]> {
   const ofSameFile = "and v.location_id = mv.location_id and j.plugin_name = mj.plugin_name and o.output_name = $3";
   const { rows } = await tx.query<CurrentResult>(
-    `select o.job_id as "jobId", (v.sequence, coalesce(o.replay_of, o.job_id)) > (mv.sequence, mj.id) as "isNewer",
-       o.output_name as output, o.sink_uri as uri, o.mode, o.rows_sent::float8 as "rowsSent", o.rows_received::float8 as "rowsReceived",
-       o.rows_written::float8 as "rowsWritten", o.rows_quarantined::float8 as "rowsQuarantined",
-       o.rows_read_back::float8 as "rowsReadBack", o.size_bytes::float8 as "sizeBytes",
-       o.columns, o.staged, o.target
+    `select o.job_id as "jobId", (v.sequence, coalesce(o.replay_of, o.job_id)) > (mv.sequence, mj.id) as "isNewer", ${ledgerColumns}
      from cf_processing_job mj join cf_file_version mv on mv.id = mj.file_version_id,
        cf_job_output o join cf_processing_job j on j.id = o.job_id join cf_file_version v on v.id = o.file_version_id
      where mj.id = $1 and o.sink_uri = $2 and ${condition} and o.job_id <> $1
