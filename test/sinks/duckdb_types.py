@@ -153,6 +153,7 @@ def more_cases():
     yield "columns_2000", pa.table({f"c{i}": pa.array([i, None] if i % 3 else [str(i), None]) for i in range(2000)})
     names = ["select", "Group", "a.b", 'é€𝄞 "q"\n', "É€", "rowid", "_cf_other", "x" * 200, "it's", "user"]
     yield "names_kept", pa.Table.from_arrays([pa.array([i]) for i in range(len(names))], names=names)
+    yield "names_case", pa.table({"a price": [1], "b": [2], "A PRICE": [3]})
     yield "long", pa.table({"c": pa.array([None if i % 7 == 0 else "é" * (i % 40) for i in range(10_000)])})
     yield "zero_bytes", pa.table({"c": pa.array(["a\0b", "\0", "\0" * 20])})
     lists = [None if i % 5 == 0 else [None if j % 3 == 0 else "x" * j for j in range(i % 17)] for i in range(5_000)]
@@ -177,14 +178,20 @@ EXPECTED = {
     "date_infinity": ("SINK_VALUE", "a DATE lies between"),
     "date64_rest": ("SINK_VALUE", "it is no whole day"),
     "not_utf8": ("SINK_VALUE", "row 2 of column \"c\" (string) can't be kept in DuckDB: it is not UTF-8"),
-    "names": ("SINK_COLUMNS", 'the columns "a" and "A" differ only by case'),
+    "names": ("SINK_COLUMNS", "column 3 has an empty name"),
+    "names_case": ("SINK_COLUMNS", 'the columns "a price" and "A PRICE" differ only by case'),
 }
+
+
+# DuckDB has no place for metadata, and more columns are tried here.
+NOT_HERE = ("pandas", "field_metadata", "bytes_in_metadata", "columns_500")
 
 
 def all_cases():
     """What is kept and has batches of the same lengths is one table, because each file takes its time."""
-    singles = [(name, table) for name, table, _ in arrow_types.all_cases()]
+    singles = [(name, table) for name, table, _ in arrow_types.all_cases() if name not in NOT_HERE]
     singles += [(f"more_{name}", pa.table({"c": array})) for name, array in postgres_types.more_cases()]
+    singles += more_cases()
     groups = {}
     for name, table in singles:
         if table.column_names != ["c"] or name.startswith("dictionary") or "refused" in expect(name, table):
@@ -195,7 +202,6 @@ def all_cases():
         schema = pa.schema([table.schema.field(0).with_name(name) for name, table in group])
         batches = [pa.RecordBatch.from_arrays([table.column(0).chunk(i) for _, table in group], schema=schema) for i in range(len(lengths))]
         yield f"group_{index}", pa.Table.from_batches(batches, schema)
-    yield from more_cases()
 
 
 def expect(name, table):
@@ -222,11 +228,14 @@ def make(folder):
         with pa.OSFile(str(folder / f"{name}.arrows"), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as writer:
             writer.write_table(table)
         listing.append({"name": name, "rows": table.num_rows, **expect(name, table)})
-    print(json.dumps(listing))
+    text = json.dumps(listing)
+    (folder / "listing.json").write_text(text)
+    print(text)
 
 
 def compare(folder):
-    print(json.dumps([f"{name}: {problem}" for name, table in all_cases() if "refused" not in expect(name, table) for problem in differences(folder, name, table)]))
+    kept = {case["name"] for case in json.loads((folder / "listing.json").read_text()) if "refused" not in case}
+    print(json.dumps([f"{name}: {problem}" for name, table in all_cases() if name in kept for problem in differences(folder, name, table)]))
 
 
 def differences(folder, name, table):
@@ -243,8 +252,9 @@ def differences(folder, name, table):
         exported = connection.execute("select * from t").to_arrow_table()
         for index, (column, kind, _) in enumerate(wanted):
             read = intervals(connection, column) if kind == "INTERVAL" else values(exported.column(index))
-            if read != values(table.column(index)):
-                yield f"{column} ({kind}) holds {repr(read)[:200]} instead of {repr(values(table.column(index)))[:200]}"
+            written = values(table.column(index))
+            if read != written:
+                yield f"{column} ({kind}) holds {repr(read)[:200]} instead of {repr(written)[:200]}"
         stamps = connection.execute("select distinct _cf_source_hash, _cf_job_id, _cf_file_version_id, epoch_us(_cf_processed_at), _cf_plugin_version from t").fetchall()
         if stamps != [("a" * 64, 9007199254740993, 12, 1767323045678000, "trades@1.2.3")] * min(1, table.num_rows):
             yield f"the lineage is {stamps}"
