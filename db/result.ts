@@ -1,5 +1,5 @@
 import type { SinkMode } from "../domain/topic.ts";
-import { transaction, type Database, type Queryable } from "./pool.ts";
+import type { Queryable } from "./pool.ts";
 
 /** A result that readers could see at some time, with what its sink needs to find it. */
 export interface ResultRow {
@@ -25,41 +25,22 @@ export type AsOf = string | null;
 const current = `o.state = 'COMMITTED' and case when $1::timestamptz is null then o.replaced_at is null
   else o.committed_at <= $1 and (o.replaced_at is null or o.replaced_at > $1) end`;
 
-/** Rows that are in memory as the driver gives them. */
-const pageRows = 5_000;
-
-/**
- * The current results of some outputs of plugins, or those of a time; by job. All are of one moment. There may be very many, so what they
- * share is kept once, and what only a commit needs is left out of `staged`.
- */
+/** The current results of some outputs of plugins, or those of a time; by job. */
 export async function resultsOf(
-  db: Database,
+  db: Queryable,
   outputs: readonly { readonly plugin: string; readonly output: string }[],
   asOf: AsOf,
 ): Promise<readonly ResultRow[]> {
-  return transaction(db, async (tx) => {
-    await tx.query(
-      `declare results no scroll cursor for
-       select j.plugin_name as plugin, o.output_name as output, o.job_id as "jobId", o.sink_uri as uri, o.mode,
-         o.rows_written::float8 as rows, o.size_bytes::float8 as "sizeBytes", o.staged - '{result,parts,uploadId,rowEnd}'::text[] as staged, o.target,
-         md5(o.columns::text) as shape, o.replaced_at as "replacedAt"
-       from cf_job_output o join cf_processing_job j on j.id = o.job_id
-         join unnest($2::text[], $3::text[]) as wanted (plugin, output) on wanted.plugin = j.plugin_name and wanted.output = o.output_name
-       where ${current} order by o.job_id, o.output_name`,
-      [asOf, outputs.map(({ plugin }) => plugin), outputs.map(({ output }) => output)],
-    );
-    const results: ResultRow[] = [];
-    const known = new Map<string, string>();
-    const once = <T extends string>(text: T): T => (known.get(text) as T | undefined) ?? (known.set(text, text), text);
-    for (;;) {
-      const { rows } = await tx.query<ResultRow>(`fetch ${pageRows} from results`);
-      for (const row of rows) {
-        const { plugin, output, uri, mode, shape } = row;
-        results.push({ ...row, plugin: once(plugin), output: once(output), uri: once(uri), mode: once(mode), shape: once(shape) });
-      }
-      if (rows.length < pageRows) return results;
-    }
-  });
+  const { rows } = await db.query<ResultRow>(
+    `select j.plugin_name as plugin, o.output_name as output, o.job_id as "jobId", o.sink_uri as uri, o.mode,
+       o.rows_written::float8 as rows, o.size_bytes::float8 as "sizeBytes", o.staged, o.target, md5(o.columns::text) as shape,
+       o.replaced_at as "replacedAt"
+     from cf_job_output o join cf_processing_job j on j.id = o.job_id
+       join unnest($2::text[], $3::text[]) as wanted (plugin, output) on wanted.plugin = j.plugin_name and wanted.output = o.output_name
+     where ${current} order by o.job_id, o.output_name`,
+    [asOf, outputs.map(({ plugin }) => plugin), outputs.map(({ output }) => output)],
+  );
+  return rows;
 }
 
 export type ResultColumns = readonly { readonly name: string; readonly type: string; readonly nullable: boolean }[];

@@ -41,4 +41,4 @@ test("a view may have thousands of files", async () => {
   );
   expect(await fixture.rows("select count(*) as n, sum(id) as total from many.many")).toEqual([{ n: 4_002, total: 6_003 }]);
   expect((await readResults(join(fixture.jobs.output, "many"))).length).toBe(2_001);
-}, 120_000);
+});

@@ -106,7 +106,7 @@ describe("what is seen of a table", () => {
     expect(refused).toMatchObject({ code: "OUTPUT_REPLACED", message: expect.stringContaining("1 of the results") as string });
     const [, since] = /--as-of (\S+)\./.exec(refused.hint!)!;
     expect(await ids("--as-of", since!)).toEqual([2, 3]);
-  }, 120_000);
+  });
 
   test("is refused where somebody took rows away, or the sink's mark of a result", async () => {
     const table = await publish("robbed", csvPlugin);
@@ -194,7 +194,8 @@ describe("fetching", () => {
       const url = Object.assign(new URL(target.url), { password: "wrong-secret", port: "1" });
       process.env["CASPARIAN_CONNECTION_LAKE"] = url.href;
       const result = await fixture.query("query", "from named", "--json", "--debug");
-      expect(failureOf(result)).toMatchObject({ code: "SINK_UNREACHABLE", message: expect.stringContaining("connection lake") as string });
+      expect(result.stderr).toContain("SINK_UNREACHABLE");
+      expect(result.stderr).toContain("connection lake");
       expect(result.stdout + result.stderr).not.toContain("wrong-secret");
     } finally {
       delete process.env["CASPARIAN_CONNECTION_LAKE"];

@@ -36,7 +36,7 @@ test("objects of a bucket are fetched: what is current, and with --as-of what wa
   expect(await fixture.rows("--tables")).toMatchObject([{ plugin: "bucket", rows: 3, readElsewhere: null, isFetched: true }]);
   const refused = await fixture.query("query", "from bucket", "--fetch-max", "1kB", "--json");
   expect(failureOf(refused)).toMatchObject({ code: "QUERY_FETCH_MAX" });
-}, 120_000);
+});
 
 test("an object that is gone, and a server that doesn't answer, are told", async () => {
   await fixture.publish("lost", "*.lost", csvPlugin, { uri: `s3://${bucket}/lost` });
@@ -53,4 +53,4 @@ test("an object that is gone, and a server that doesn't answer, are told", async
   const result = await fixture.query("query", "from lost", "--json");
   process.env["AWS_ENDPOINT_URL_S3"] = url;
   expect(failureOf(result)).toMatchObject({ code: "SINK_UNREACHABLE" });
-}, 120_000);
+});

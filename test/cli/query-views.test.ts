@@ -149,7 +149,7 @@ describe("names", () => {
     expect(failureOf(ambiguous).hint).toContain("append.append");
     expect(failureOf(await fixture.query("query", "from trades", "--json")).hint).toContain("temp_2.trades_2");
     expect(failureOf(await fixture.query("query", "from append.appendix", "--json"))).toMatchObject({ code: "UNKNOWN_OUTPUT" });
-  }, 120_000);
+  });
 
   test("of tables that a statement makes itself, and lists of tables", async () => {
     expect(await fixture.rows("with append as (select 7 as n) from append")).toEqual([{ n: 7 }]);
