@@ -274,6 +274,6 @@ test("whatever happens, what is needed and what each source's newest versions ho
       }
       await database.db.query("delete from cf_outbox");
     }),
-    { numRuns: 25 },
+    { numRuns: 15 },
   );
 });
