@@ -4,7 +4,7 @@ import { ensureTool } from "../services/tools.ts";
 
 /** Checks and formats (with `--fix`) the Python that runs beside plugins, with a pinned ruff that uv fetches. */
 const ruff = "ruff==0.17.6";
-const folders = ["bridge/python", "demo"];
+const folders = ["bridge/python", "demo", "examples"];
 const silent = () => {};
 
 const uv = await ensureTool("uv", {

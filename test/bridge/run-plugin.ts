@@ -15,7 +15,7 @@ export interface Run {
   readonly plugin?: string;
   readonly source?: string;
   /** The input file's content. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly inputPath?: string;
   readonly limits?: Partial<PluginLimits>;
   readonly signal?: AbortSignal;

@@ -191,3 +191,8 @@ test("two million rows pass with flat memory on both sides", async () => {
   expect(rssMax - before).toBeLessThan(150 * 1024 * 1024);
   expect(report.peakMemoryBytes).toBeLessThan(250 * 1024 * 1024);
 });
+
+test("the machine's list of file types can be read: openpyxl and others can't be imported where Python's mimetypes may not", async () => {
+  const source = executing("import mimetypes", "mimetypes.init()", "yield [{'type': mimetypes.guess_type('a.csv')[0]}]");
+  expect(rowsOf(await runner.run({ source }))).toEqual([{ type: "text/csv" }]);
+});
