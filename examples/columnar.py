@@ -17,7 +17,7 @@ import pyarrow as pa
 from pyarrow import ipc, orc
 from pyarrow import parquet as pq
 
-MANIFEST = {"name": "columnar", "version": "1", "pattern": ["*.parquet", "*.feather", "*.arrow", "*.arrows", "*.orc"], "topic": "columnar"}
+MANIFEST = {"pattern": ["*.parquet", "*.feather", "*.arrow", "*.arrows", "*.orc"], "topic": "columnar"}
 
 COLUMNS = None  # a list of names takes only these
 PREFIX = "source"

@@ -28,7 +28,7 @@ import charset_normalizer
 import pyarrow as pa
 import pyarrow.compute as pc
 
-MANIFEST = {"name": "csv_any", "version": "1", "pattern": ["*.csv", "*.tsv", "*.tab"], "topic": "csv"}
+MANIFEST = {"pattern": ["*.csv", "*.tsv", "*.tab"], "topic": "csv"}
 
 ENCODING = None  # like "cp1252"; None: found out
 DELIMITER = None  # like ";"; None: found out

@@ -28,7 +28,7 @@ import xlrd
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.exceptions import InvalidFileException
 
-MANIFEST = {"name": "excel", "version": "1", "pattern": ["*.xlsx", "*.xlsm", "*.xls"], "topic": "excel"}
+MANIFEST = {"pattern": ["*.xlsx", "*.xlsm", "*.xls"], "topic": "excel"}
 
 SHEETS = None  # like ["Orders"]; None: all
 SKIP_ROWS = 0  # before the header

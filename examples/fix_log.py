@@ -20,7 +20,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-MANIFEST = {"name": "fix_log", "version": "1", "pattern": ["*.fix", "*.messages*.log", "fix*.log"], "topic": "fix_messages"}
+MANIFEST = {"pattern": ["*.fix", "*.messages*.log", "fix*.log"], "topic": "fix_messages"}
 
 # Tag: column and what it is: "text", "decimal", "int" or "time".
 COLUMNS = {

@@ -20,7 +20,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-MANIFEST = {"name": "fixed_width", "version": "1", "pattern": ["*.ach", "*.fwf"], "topic": "ach_entries"}
+MANIFEST = {"pattern": ["*.ach", "*.fwf"], "topic": "ach_entries"}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-MANIFEST = {"name": "hl7", "version": "1", "pattern": ["*.hl7", "*.hl7v2"], "topic": "hl7_messages"}
+MANIFEST = {"pattern": ["*.hl7", "*.hl7v2"], "topic": "hl7_messages"}
 
 ENCODING = "utf-8"
 ZONE = "UTC"  # of times that name none, like "Europe/Berlin"

@@ -21,7 +21,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 
-MANIFEST = {"name": "json_records", "version": "1", "pattern": ["*.json", "*.jsonl", "*.ndjson"], "topic": "json"}
+MANIFEST = {"pattern": ["*.json", "*.jsonl", "*.ndjson"], "topic": "json"}
 
 RECORDS_AT = None  # like "data.items": where in the one object of the file the array of records is; such a file is read as a whole
 DEPTH_MAX = 8

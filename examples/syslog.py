@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-MANIFEST = {"name": "syslog", "version": "1", "pattern": ["*.syslog", "syslog*", "messages*", "auth.log*"], "topic": "syslog"}
+MANIFEST = {"pattern": ["*.syslog", "syslog*", "messages*", "auth.log*"], "topic": "syslog"}
 
 ENCODING = "utf-8"
 ZONE = "UTC"  # of times that name none, like "Europe/Berlin"

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta, timezone
 
 import pyarrow as pa
 
-MANIFEST = {"name": "web_log", "version": "1", "pattern": ["access*log*", "u_ex*.log"], "topic": "web_log"}
+MANIFEST = {"pattern": ["access*log*", "u_ex*.log"], "topic": "web_log"}
 
 ENCODING = "utf-8"
 LINE_BYTES_MAX = 1 << 20

@@ -27,7 +27,7 @@ from datetime import datetime, timezone
 import pyarrow as pa
 from evtx import PyEvtxParser
 
-MANIFEST = {"name": "windows_events", "version": "1", "pattern": "*.evtx", "topic": "windows_events"}
+MANIFEST = {"pattern": "*.evtx", "topic": "windows_events"}
 
 ROWS = 10_000
 EVENTS_OF_A_CHUNK_MAX = 3_000  # none is smaller than 24 bytes: a header that claims more is damaged

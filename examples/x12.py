@@ -21,7 +21,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
-MANIFEST = {"name": "x12", "version": "1", "pattern": ["*.x12", "*.edi", "*.270", "*.271", "*.835", "*.837"], "topic": "x12_transactions"}
+MANIFEST = {"pattern": ["*.x12", "*.edi", "*.270", "*.271", "*.835", "*.837"], "topic": "x12_transactions"}
 
 ENCODING = "utf-8"
 SEGMENT_BYTES_MAX = 1 << 20

@@ -196,3 +196,7 @@ test("the machine's list of file types can be read: openpyxl and others can't be
   const source = executing("import mimetypes", "mimetypes.init()", "yield [{'type': mimetypes.guess_type('a.csv')[0]}]");
   expect(rowsOf(await runner.run({ source }))).toEqual([{ type: "text/csv" }]);
 });
+
+test("a plugin may be called like a package that it imports", async () => {
+  expect(rowsOf(await runner.run({ plugin: "pandas", source: executing("yield pd.DataFrame({'n': [1]})") }))).toEqual([{ n: 1n }]);
+});

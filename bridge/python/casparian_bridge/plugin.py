@@ -24,15 +24,16 @@ class Plugin:
             self.error = error
         # Without a modification time linecache never looks for the file, so tracebacks show these lines.
         linecache.cache[self.file_name] = (len(source), None, source.splitlines(keepends=True), self.file_name)
-        self._module_name = _free_module_name(name)
 
     def handler(self) -> Any:
         """Runs the source and makes the handler, once in each process."""
         if self.code is None:
             raise self.error or Fault("PLUGIN_SYNTAX", f"plugin {self.name} can't be compiled")
-        module = types.ModuleType(self._module_name)
+        # Not in the warm parent, which makes this before it knows the environment's packages.
+        module_name = _free_module_name(self.name)
+        module = types.ModuleType(module_name)
         module.__file__ = self.file_name
-        sys.modules[self._module_name] = module
+        sys.modules[module_name] = module
         exec(self.code, module.__dict__)
         handler = module.__dict__.get("Handler")
         if handler is None:
