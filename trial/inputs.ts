@@ -87,7 +87,7 @@ function staticBase(pattern: string): string {
 function nothingFound(asked: string, kind: "folder" | "absent" | "file", files: number): WrongUse {
   if (kind === "folder" && files > 0)
     return new WrongUse(
-      `the plugin's patterns take none of the ${files} files below ${asked}`,
+      `the plugin's patterns take none of the files below ${asked} (${files})`,
       "Change the pattern in its MANIFEST, or name files or a glob, which are taken whatever the pattern says",
     );
   if (kind === "folder") return new WrongUse(`there is no file below ${asked}`);

@@ -86,17 +86,6 @@ test("a file that is no plugin, one that is not there, and paths that stand for 
   expect(await says("clean.py", "--on", "one/*.txt")).toMatch(/no file matches one\/\*\.txt/);
 });
 
-test("folders by the plugin's pattern, globs as they are, and a limit", async () => {
-  for (const name of ["1.csv", "2.csv", "in/3.csv", "4.txt", ".hidden/5.csv"]) folder.write(`many/${name}`, "id\n1\n");
-  const names = async (...args: readonly string[]) => {
-    const trial = await folder.json("plugin", "test", "clean.py", "--rows", "0", ...args);
-    return { ...trial, names: trial.files.map(({ path }) => path.slice(join(folder.path, "many").length + 1)) };
-  };
-  expect(await names("--on", "many")).toMatchObject({ names: ["1.csv", "2.csv", "in/3.csv"], filesNotTaken: 1, filesLeft: 0 });
-  expect(await names("--on", "many", "--limit", "2")).toMatchObject({ names: ["1.csv", "2.csv"], filesLeft: 1 });
-  expect(await names("--on", "many/**/[34].*", "many/1.csv")).toMatchObject({ names: ["4.txt", "in/3.csv", "1.csv"], filesNotTaken: 0 });
-});
-
 test("an old plugin, and what a contract would set aside", async () => {
   folder.write("old.py", oldSdkPlugin);
   folder.write("three/a.csv", "id,price\n1,5\n2,-1\n3,x\n");
