@@ -6,7 +6,7 @@ import type { Log } from "../domain/log.ts";
 import { measurePace } from "../domain/scan-progress.ts";
 import { closest } from "../domain/suggest.ts";
 import { scanSource, type ScanReport } from "../scout/scan.ts";
-import { createScoutThreads, type ScoutThreads } from "../scout/threads.ts";
+import type { ScoutThreads } from "../scout/threads.ts";
 import type { Dispatcher } from "./dispatch.ts";
 import type { SnapshotStore } from "../snapshots/store.ts";
 import { withTemporalFailures } from "./failure.ts";
@@ -16,7 +16,7 @@ export interface ScanDependencies {
   readonly db: Database;
   readonly log: Log;
   readonly dispatch: Dispatcher["dispatch"];
-  readonly threads?: ScoutThreads;
+  readonly threads: ScoutThreads;
   /** Where the contents of sources that ask for it are kept. */
   readonly store?: SnapshotStore;
 }
@@ -43,7 +43,7 @@ const quickStarts = 50;
 
 export type ScanActivities = ReturnType<typeof createScanActivities>;
 
-export function createScanActivities({ db, log, dispatch, store, threads = createScoutThreads() }: ScanDependencies) {
+export function createScanActivities({ db, log, dispatch, store, threads }: ScanDependencies) {
   return withTemporalFailures({
     /** Walks, compares, hashes and records; heartbeats with its progress and pace, and stops when it is cancelled. */
     async scan(input: ScanInput): Promise<ScanOutcome> {

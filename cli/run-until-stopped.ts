@@ -14,7 +14,11 @@ export async function runUntilStopped(
   terminal.progress("Stopping");
   await system.stop();
   terminal.clearProgress();
+  // Everything of ours has ended; a library's thread or socket that has not must not hold the process.
+  setTimeout(() => process.exit(), lingerMs).unref();
   if (reason !== null) {
     throw new TransientFailure({ code: "SYSTEM_DIED", message: reason, hint: "Start again: what was under way goes on where it was" });
   }
 }
+
+const lingerMs = 5_000;

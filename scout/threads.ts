@@ -42,6 +42,7 @@ export interface ScoutThreads {
   hash(tasks: readonly HashTask[], signal: AbortSignal, copyTo?: string | null): AsyncGenerator<number, readonly HashResult[]>;
   /** Yields the members of an archive; they are to be believed only once it has ended well. */
   members(request: ListMembersRequest, signal: AbortSignal): AsyncGenerator<MemberChunk, ListMembersEnd>;
+  /** Ends all threads, also one whose work somebody has begun and will never take to its end. */
   close(): Promise<void>;
 }
 
@@ -54,6 +55,7 @@ const largeBytes = 4 * 1024 * 1024;
  * is ended, wherever it is.
  */
 export function createScoutThreads(size = Math.min(4, Math.max(2, availableParallelism()))): ScoutThreads {
+  const all = new Set<Worker>();
   const idle: Worker[] = [];
   const takePlace = places(size);
 
@@ -66,7 +68,8 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
     },
     members: (request, signal) => runInPlace<MemberChunk, ListMembersEnd>(request.stat.sizeBytes, { kind: "members", request }, signal),
     async close() {
-      await Promise.all(idle.splice(0).map((thread) => thread.terminate()));
+      idle.length = 0;
+      await Promise.all([...all].map((thread) => thread.terminate()));
     },
   };
 
@@ -112,7 +115,9 @@ export function createScoutThreads(size = Math.min(4, Math.max(2, availableParal
     const thread = new Worker(new URL("./thread.ts", import.meta.url), { name: "scout" });
     // Unheard, the event would end the process; whoever uses the thread hears of it, too.
     thread.on("error", () => {});
+    all.add(thread);
     thread.once("exit", () => {
+      all.delete(thread);
       const place = idle.indexOf(thread);
       if (place >= 0) idle.splice(place, 1);
     });

@@ -15,6 +15,7 @@ import { watchTrustedKeys } from "../bridge/trusted-keys.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
 import type { Log } from "../domain/log.ts";
+import { createScoutThreads } from "../scout/threads.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { viewsFolder, type SnapshotStore } from "../snapshots/store.ts";
 import { taskQueueOf } from "../workflows/names.ts";
@@ -85,6 +86,8 @@ async function createActivities({ settings, services, client, sinks, store, disp
   const versionOf = createVersionOf(db);
   const pool = createPluginPool({ maxParents: settings.worker.concurrency + 2, log });
   stack.defer(() => pool.close());
+  const threads = createScoutThreads();
+  stack.defer(() => threads.close());
   return {
     ...createPlanActivities({ db, environmentRoot: root, interpreter: tools.python, pace, versionOf }),
     ...createJobActivities({
@@ -113,7 +116,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
         if (source !== null) await requestScan(client, source, [relPath]);
       },
     }),
-    ...createScanActivities({ db, log, dispatch, store }),
+    ...createScanActivities({ db, log, dispatch, store, threads }),
     ...createRequestScanActivities({ db, requestScan: (source) => requestScan(client, source, "due") }),
   };
 }

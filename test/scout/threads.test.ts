@@ -51,6 +51,14 @@ test("a walk that nobody goes on with, and one that is aborted, free their threa
   await expect(drain(threads.walk(request(root), never))).resolves.toMatchObject({ scope: null });
 });
 
+test("closing ends every thread, also one whose work nobody takes to its end", async () => {
+  const own = createScoutThreads(1);
+  const left = own.walk(request(folderOf(12_000)), never);
+  await left.next();
+  await own.close();
+  await expect(left.next()).rejects.toThrow("ended by itself");
+});
+
 const taskOf = (path: string) => ({ path, stat: toFileStat(lstatSync(path, { bigint: true })) });
 
 test("more work than threads has its turn", async () => {

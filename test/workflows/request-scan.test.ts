@@ -8,6 +8,7 @@ import { insertSource, setSourceState, type Source, type SourceSettings } from "
 import { moveWorkflows } from "../../workers/move-workflows.ts";
 import { requestScan } from "../../workers/request-scan.ts";
 import { scanWorkflowId, taskQueue } from "../../workflows/names.ts";
+import { createScoutThreads } from "../../scout/threads.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
@@ -30,7 +31,7 @@ const settleInMs = new Map<string, number>();
 
 beforeAll(async () => {
   [database, temporal] = await Promise.all([testDatabase(), testTemporal()]);
-  const real = createScanActivities({ db: database.db, log: quietLog, dispatch: async () => 0 });
+  const real = createScanActivities({ db: database.db, log: quietLog, dispatch: async () => 0, threads: createScoutThreads(1) });
   const scan: (typeof real)["scan"] = async ({ source, paths }) => {
     scans.push({ source, paths });
     await gates.get(source);
