@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 
 test("nginx's log of good and of odd requests", async () => {
-  const ran = await example.run(data("nginx-access.log"));
+  const ran = await example.run(data("nginx.access"));
   expect(ran.counts).toEqual({ output: 9 });
   expect(ran.types()).toEqual({
     line: "int64",
