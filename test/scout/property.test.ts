@@ -16,7 +16,7 @@ import { openScanServers, type Kill } from "./scan-servers.ts";
  */
 const { CASPARIAN_PROPERTY_RUNS: runs, CASPARIAN_PROPERTY_SEED: seed, CASPARIAN_PROPERTY_PATH: path } = process.env;
 /** Milliseconds. */
-const searchMsMax = 40_000;
+const searchMsMax = 25_000;
 const shrinkMsMax = 60_000;
 
 /** `hinted`: with what a watcher would tell. `misled`: with paths that have nothing to do with it. `meanwhile`: while files change. */

@@ -72,6 +72,9 @@ async function removeAbandoned(): Promise<void> {
 
 async function makeTemplate(url: string): Promise<void> {
   const cluster = openDatabase(url);
+  // Nothing of it outlives the run, and no test kills this server; those of crashes have servers of their own.
+  for (const setting of ["fsync", "synchronous_commit", "full_page_writes"]) await cluster.query(`alter system set ${setting} = off`);
+  await cluster.query("select pg_reload_conf()");
   await cluster.query("create database record_template");
   await cluster.end();
   const template = openDatabase(Object.assign(new URL(url), { pathname: "/record_template" }).href);
