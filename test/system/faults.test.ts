@@ -78,7 +78,7 @@ test("whoever is killed, and whenever: every version has its result once, each f
   expect(await describeProcesses(await processesOf(product.home))).toBe("");
   const left = (await readdir(join(product.home, "output"), { recursive: true })).filter((path) => path.includes("_casparian_staging"));
   expect(left).toEqual([]);
-}, 600_000);
+}, 1_200_000);
 
 /** Kills one process of the kind, and starts the product again where it ended with it. */
 async function killOne(kind: keyof typeof victims): Promise<void> {
@@ -94,8 +94,9 @@ async function killOne(kind: keyof typeof victims): Promise<void> {
   } catch {
     return;
   }
-  const ended = running.process.then(() => true);
-  if (kind === "plugin" || !(await Promise.race([ended, setTimeout(20_000, false)]))) return;
+  if (kind === "plugin") return;
+  // It does not live without its database or Temporal, and on a busy machine takes its time to end.
+  await running.process;
   running = await product.start();
 }
 
@@ -108,7 +109,7 @@ async function untilAllEnded(versions: number): Promise<void> {
       if (failed.length > 0) await product.json("jobs", "retry", ...failed.map(({ id }) => id));
       expect(jobs.filter(({ state }) => state === "COMPLETED")).toHaveLength(2 * versions);
     },
-    { timeout: 240_000, interval: 1_000 },
+    { timeout: 500_000, interval: 1_000 },
   );
 }
 
