@@ -15,6 +15,15 @@ const columnsMax = 4;
 /** The outermost level of a partitioned folder: one folder for each result, so that one rename makes all of it visible. */
 export const resultColumn = "cf_result";
 
+/**
+ * The level below, of which a result has one folder that no other result has: where two results swap places, a reader who walks from folder to
+ * folder, or has a list of files, finds the next step of his way gone, and never one result's folders with another's files.
+ */
+export const attemptColumn = "cf_attempt";
+
+/** The levels of folders that are the sink's own. */
+export const ownLevels: readonly string[] = [resultColumn, attemptColumn];
+
 /** Throws TerminalFailure SINK_URI. */
 export function parquetAddress(uri: string): ParquetAddress {
   const { rest } = parseSinkUri(uri);
@@ -69,7 +78,7 @@ function checkColumns(uri: string, columns: readonly string[]): void {
         `a folder can't be named after the column "${column}": it may have letters, digits, spaces, dots, dashes and underscores`,
       );
     const folded = column.toLowerCase();
-    if (lineageColumns.some((reserved) => reserved === folded) || folded === resultColumn)
+    if (lineageColumns.some((reserved) => reserved === folded) || ownLevels.includes(folded))
       throw misunderstood(uri, `"${column}" is no column of the plugin's`);
     if (seen.has(folded)) throw misunderstood(uri, `it names the column "${column}" twice`);
     seen.add(folded);

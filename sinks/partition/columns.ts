@@ -1,7 +1,7 @@
 import type { ArrowSchema } from "../../arrow/schema.ts";
 import { typeName, type ArrowField } from "../../arrow/type.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { resultColumn } from "./address.ts";
+import { ownLevels } from "./address.ts";
 
 /** The columns of an output by their places: those that become folders, in the order of the URI, and those that stay in the files. */
 export interface PartitionedColumns {
@@ -20,14 +20,14 @@ export function partitionedColumns({ fields }: ArrowSchema, partition: readonly 
   });
   const files = fields.map((_, at) => at).filter((at) => !folders.includes(at));
   if (files.length === 0) throw refused(partition.join('", "'), "leaves no other for the files", "Partition by fewer columns");
-  const reserved = new Set([resultColumn, ...partition.map((name) => name.toLowerCase())]);
+  const reserved = new Set([...ownLevels, ...partition.map((name) => name.toLowerCase())]);
   // Readers have no regard to case, and the folder's value would hide the file's.
   const hidden = files.map((at) => fields[at]!).find(({ name }) => reserved.has(name.toLowerCase()));
   if (hidden !== undefined)
     throw new TerminalFailure({
       code: "SINK_COLUMNS",
       message: `the plugin's column "${hidden.name}" has the name of a level of the partitioned folder, but for upper and lower case`,
-      hint: `Rename it in the plugin: the levels are ${[resultColumn, ...partition].join(", ")}`,
+      hint: `Rename it in the plugin: the levels are ${[...ownLevels, ...partition].join(", ")}`,
       data: { column: hidden.name },
     });
   return { folders, files };

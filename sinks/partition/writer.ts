@@ -19,12 +19,12 @@ import { footerOf, type WriterOptions } from "../parquet/writer.ts";
 import { resultOf } from "../result-name.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
-import { resultColumn } from "./address.ts";
+import { attemptColumn, resultColumn } from "./address.ts";
 import { partitionedColumns } from "./columns.ts";
 import { inLanes } from "./lanes.ts";
 import { requireLayout } from "./layout.ts";
 import { emptyName, writeManifest, type ResultFile } from "./manifest.ts";
-import { createPartFile, createResultFolders, type PartFile } from "./part-file.ts";
+import { createPartFile, createResultFolders, type PartFile, type ResultFolders } from "./part-file.ts";
 import { createDictionaries, createPending, type Pending } from "./pending.ts";
 import { openStagedFolder, placeOf, removeStagedFolder, type Place } from "./place.ts";
 import { createSplitter, type Piece } from "./split.ts";
@@ -59,13 +59,13 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
   const described = storedSchema(reader.schema).kept.fields;
   const place = placeOf(folder);
   const name = stagedName(request, "");
-  const staging = await openPlace(place, name, options);
+  const attempt = `${attemptColumn}=${name.replace(/\.staged$/, "")}`;
+  const { staging, folders } = await openPlace(place, { name, attempt }, options);
 
   const dictionaries = createDictionaries(fileFields);
   const dictionaryIds = new Set(fileFields.flatMap(dictionariesIn).map(([id]) => id));
   const schemaBytes = writeSchema(stored.sent);
   const split = createSplitter(columns.folders);
-  const folders = createResultFolders(staging.path);
   const partitions = new Map<string, Partition>();
   const sent: PartFile[] = [];
   const pipeline = createPartPipeline({ ...options, deliver: (part) => sent.shift()!.append(part) });
@@ -83,7 +83,7 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
       return { ...pending.take(), convertFrom, deltaColumns: stored.deltaColumns };
     });
   const add = async (batch: Batch, { path, runs }: Piece): Promise<void> => {
-    const filePath = `${path}/${fileName(name)}`;
+    const filePath = `${attempt}/${path}/rows.parquet`;
     const known = partitions.get(filePath) ?? openPartition(filePath);
     partitions.set(filePath, known);
     const before = known.pending.bytes();
@@ -129,23 +129,29 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
   };
 }
 
-/** The staged folder, after all that can be refused before any row. */
-async function openPlace(place: Place, name: string, { request, partition }: PartitionWriterOptions): ReturnType<typeof openStagedFolder> {
+interface OpenPlace {
+  readonly staging: { readonly path: string; readonly oldFolder: string };
+  readonly folders: ResultFolders;
+}
+
+/** The staged folder with the one of its attempt, after all that can be refused before any row. */
+async function openPlace(
+  place: Place,
+  { name, attempt }: { readonly name: string; readonly attempt: string },
+  { request, partition }: PartitionWriterOptions,
+): Promise<OpenPlace> {
   const staging = await openStagedFolder(place, name);
   try {
     await requireLayout(place.folder, partition);
     if (request.mode === "replace" || request.mode === "overwrite")
       await onFiles(`${staging.path} can't be tried`, () => requireSwap(staging.path));
-    return staging;
+    const folders = createResultFolders(staging.path);
+    await folders.make(attempt);
+    return { staging, folders };
   } catch (error) {
     await removeStagedFolder(place, name);
     throw error;
   }
-}
-
-/** Another in each staging: a reader who has listed the files of a result that is swapped out then finds none of them, and not those of another. */
-function fileName(staged: string): string {
-  return staged.replace(/\.staged$/, ".parquet");
 }
 
 interface Cut extends Pick<Piece, "runs"> {

@@ -66,17 +66,18 @@ test("what was replaced is there with --as-of, and a file of a result leads to i
 
   const folder = join(fixture.home, "output/kept");
   const [result] = (await readdir(folder)).filter((name) => name.startsWith("cf_result="));
-  const [file] = await readdir(join(folder, result!, "k=zz"));
+  const attempt = (await readdir(join(folder, result!))).find((name) => name.startsWith("cf_attempt="));
+  const file = join(folder, result!, attempt!, "k=zz/rows.parquet");
   const lineage = await fixture.query.json<readonly { readonly jobs: readonly { readonly job: { readonly id: string } }[] }[]>(
     "lineage",
-    join(folder, result!, "k=zz", file!),
+    file,
   );
   expect(lineage.flatMap((version) => version.jobs.map(({ job }) => job.id))).toContain(second);
   expect((await fixture.query("lineage", "--job", second)).stdout).toContain(join(folder, result!));
 
-  await rename(join(folder, result!, "k=zz", file!), join(fixture.home, "away"));
+  await rename(file, join(fixture.home, "away"));
   const missing = await fixture.query("query", "from kept", "--json");
   expect(failureOf(missing)).toMatchObject({ code: "OUTPUT_CHANGED", message: expect.stringContaining(result!) as string });
-  await writeFile(join(folder, result!, "k=zz", file!), "another");
+  await writeFile(file, "another");
   expect(failureOf(await fixture.query("query", "from kept", "--json"))).toMatchObject({ code: "OUTPUT_CHANGED" });
 });

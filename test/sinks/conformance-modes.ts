@@ -70,20 +70,21 @@ export function describeModes(name: string, openKind: () => Promise<TargetKind>)
       await sink.commit(present);
       const seen: number[] = [];
       let ended = false;
-      const reading = (async () => {
+      const read = async () => {
         while (!ended) {
           const { rows, jobs } = await kind.read(uri);
           seen.push(rows);
           expect(jobs).toEqual([String(rows)]);
         }
-      })();
-      for (let number = 2; number <= 12; number += 1) {
-        const next = await version(number, number);
-        await sink.commit(next, [present]);
-        present = next;
-      }
-      ended = true;
-      await reading;
+      };
+      const replace = async () => {
+        for (let number = 2; number <= 12; number += 1) {
+          const next = await version(number, number);
+          await sink.commit(next, [present]);
+          present = next;
+        }
+      };
+      await Promise.all([read(), replace().finally(() => (ended = true))]);
       expect(seen.length).toBeGreaterThan(1);
       expect(seen).toEqual(seen.toSorted((a, b) => a - b));
     });

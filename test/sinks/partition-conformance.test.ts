@@ -8,19 +8,24 @@ import { describeModes } from "./conformance-modes.ts";
 import { describeSink, type Found, type TargetKind } from "./conformance.ts";
 
 /**
- * Answers each line, a folder, with what a dataset of it holds. Where a result is swapped between the listing and the reading, the files that
- * were listed are gone, which a reader is told; it then looks again.
+ * Answers each line, a folder, with what a dataset of it holds. Where a result is swapped while it lists or reads, the folders and files
+ * that it comes to next are gone. A reader is told of files; of folders he is not, and sees nothing of the result. It then looks again.
  */
 const reader = `
-import json, os, sys
+import glob, json, os, sys
 import pyarrow as pa, pyarrow.compute as pc, pyarrow.dataset as ds
-hive = ds.partitioning(pa.schema([("cf_result", pa.string()), ("day", pa.int32()), ("venue", pa.string())]), flavor="hive")
+hive = ds.partitioning(pa.schema([("cf_result", pa.string()), ("cf_attempt", pa.string()), ("day", pa.int32()), ("venue", pa.string())]), flavor="hive")
+def attempts(folder):
+    return sorted(glob.glob(f"{glob.escape(folder)}/cf_result=*/cf_attempt=*"))
 def read(folder):
-    while True:
+    while os.path.isdir(folder):
+        before = attempts(folder)
         try:
-            return ds.dataset(folder, format="parquet", partitioning=hive).to_table() if os.path.isdir(folder) else None
+            table = ds.dataset(folder, format="parquet", partitioning=hive).to_table()
         except FileNotFoundError:
-            pass
+            continue
+        if table.num_rows > 0 or attempts(folder) == before:
+            return table
 for line in sys.stdin:
     table = read(line.rstrip("\\n"))
     if table is None or table.num_rows == 0:
@@ -49,7 +54,7 @@ async function openFolders(): Promise<TargetKind> {
     async traces(uri) {
       const found = await readdir(dirname(folderOf(uri)), { recursive: true }).catch(() => []);
       const own =
-        /^target(\/_casparian_partition\.json|\/cf_result=[^/]+(\/_casparian_(result\.json|empty)|(\/day=\d+(\/venue=[^/]+(\/[^/]+\.parquet)?)?)?))?$/;
+        /^target(\/_casparian_partition\.json|\/cf_result=[^/]+(\/_casparian_(result\.json|empty)|(\/cf_attempt=[^/]+(\/day=\d+(\/venue=[^/]+(\/rows\.parquet)?)?)?)?))?$/;
       return found.filter((path) => !path.startsWith("_casparian_replaced") && !own.test(path));
     },
     async close() {

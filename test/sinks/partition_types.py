@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from arrow_types import REFUSED, all_cases, values
 
-HIVE = ds.partitioning(pa.schema([("cf_result", pa.string()), ("k", pa.string())]), flavor="hive")
+HIVE = ds.partitioning(pa.schema([("cf_result", pa.string()), ("cf_attempt", pa.string()), ("k", pa.string())]), flavor="hive")
 
 
 def cases():
