@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, readdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { array, assert, asyncProperty, constant, constantFrom, oneof, record as recordOf } from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -51,11 +51,11 @@ test("a hint below what is gone, or no folder any more, stands for that", async 
 
 test("names in which SQL patterns have a meaning are taken as they are", async () => {
   const { root, write, scan, record } = await field();
-  for (const path of ["a_c/f", "abc/f", "a%/f", "ab/f"]) write(path, path);
+  const folders = ["a_c", "abc", "a%", "ab"];
+  for (const path of [...folders.map((folder) => `${folder}/f`), "stays"]) write(path, path);
   await scan();
-  for (const name of readdirSync(root)) rmSync(join(root, name), { recursive: true });
-  write("stays", "");
-  await scan(["a_c", "a%", "stays"]);
+  for (const folder of folders) rmSync(join(root, folder), { recursive: true });
+  await scan(["a_c", "a%"]);
   expect(paths(await record())).toEqual(["a%/f VANISHED", "a_c/f VANISHED", "ab/f PRESENT", "abc/f PRESENT", "stays PRESENT"]);
 });
 
