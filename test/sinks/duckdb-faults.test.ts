@@ -20,7 +20,7 @@ let uri: string;
 beforeAll(async () => {
   kind = await openDuckdbKind();
   sink = createDuckdbSink({ baseDir: kind.baseDir });
-}, 60_000);
+});
 afterAll(async () => {
   await sink.close();
   await kind.close();
@@ -40,34 +40,30 @@ test("a process that is killed while it writes leaves nothing but what a sweep t
   expect(await kind.traces(uri)).toEqual([]);
 });
 
-test(
-  "a commit that is killed at any moment has taken the place of the earlier result, or has not, and can be repeated",
-  { timeout: 120_000 },
-  async () => {
-    const rows = 200_000;
-    let present = await version(1, rows + 1);
-    await sink.commit(present);
-    const killed: string[] = [];
-    for (let number = 2; number <= 6; number += 1) {
-      const next = await version(number, rows + number);
-      const child = run("commit-staged.ts", JSON.stringify(next), JSON.stringify([present]));
-      await once(createInterface({ input: child.stdout }), "line");
-      // At various moments: whatever they hit, the same must hold.
-      await sleep(120 * (number - 2));
-      child.kill("SIGKILL");
-      killed.push((await child).signal ?? "ended");
-      const found = await kind.read(uri);
-      expect([`${rows + number - 1} of ${number - 1}`, `${rows + number} of ${number}`]).toContain(`${found.rows} of ${found.jobs.join()}`);
-      await sink.commit(next, [present]);
-      expect(await kind.read(uri)).toMatchObject({ rows: rows + number, jobs: [String(number)] });
-      expect(await sink.isCommitted(next)).toBe(true);
-      present = next;
-    }
-    expect(killed).toContain("SIGKILL");
-    await sink.sweep(uri, async () => false);
-    expect(await kind.traces(uri)).toEqual([]);
-  },
-);
+test("a commit that is killed at any moment has taken the place of the earlier result, or has not, and can be repeated", async () => {
+  const rows = 200_000;
+  let present = await version(1, rows + 1);
+  await sink.commit(present);
+  const killed: string[] = [];
+  for (let number = 2; number <= 6; number += 1) {
+    const next = await version(number, rows + number);
+    const child = run("commit-staged.ts", JSON.stringify(next), JSON.stringify([present]));
+    await once(createInterface({ input: child.stdout }), "line");
+    // At various moments: whatever they hit, the same must hold.
+    await sleep(120 * (number - 2));
+    child.kill("SIGKILL");
+    killed.push((await child).signal ?? "ended");
+    const found = await kind.read(uri);
+    expect([`${rows + number - 1} of ${number - 1}`, `${rows + number} of ${number}`]).toContain(`${found.rows} of ${found.jobs.join()}`);
+    await sink.commit(next, [present]);
+    expect(await kind.read(uri)).toMatchObject({ rows: rows + number, jobs: [String(number)] });
+    expect(await sink.isCommitted(next)).toBe(true);
+    present = next;
+  }
+  expect(killed).toContain("SIGKILL");
+  await sink.sweep(uri, async () => false);
+  expect(await kind.traces(uri)).toEqual([]);
+});
 
 test("several processes that commit at once make each result visible once", async () => {
   const [first, second] = [await version(1, 10), await version(2, 5)];

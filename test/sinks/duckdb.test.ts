@@ -16,7 +16,7 @@ let uri: string;
 beforeAll(async () => {
   kind = await openDuckdbKind();
   sink = createDuckdbSink({ baseDir: kind.baseDir });
-}, 60_000);
+});
 afterAll(async () => {
   await sink.close();
   await kind.close();

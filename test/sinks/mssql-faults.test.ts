@@ -119,7 +119,6 @@ describe("a connection that is lost", () => {
 
   test.each(["cut", "cut after"] as const)(
     "at any step of a commit (%s) leaves the old result or the new one, and the next call the new one",
-    { timeout: 60_000 },
     async (how) => {
       const first = await version(1, 10);
       await sink.commit(first);
@@ -142,7 +141,7 @@ describe("a connection that is lost", () => {
     },
   );
 
-  test("at any step of writing leaves nothing but what a sweep removes", { timeout: 60_000 }, async () => {
+  test("at any step of writing leaves nothing but what a sweep removes", async () => {
     const write = (): Promise<StagedOutput> => stageIn(sink, uri, numbers(100_000, 20), { jobId: "7" });
     let staged: StagedOutput | null = null;
     const steps = await stepsOf(async () => {

@@ -45,7 +45,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("each value arrives as pyarrow gave it, type by type", { timeout: 120_000 }, async () => {
+test("each value arrives as pyarrow gave it, type by type", async () => {
   const kept = cases.filter(({ refused }) => refused === undefined);
   expect(kept.length).toBeGreaterThan(150);
   for (const { name, types, columns } of kept) {
@@ -59,7 +59,7 @@ test("each value arrives as pyarrow gave it, type by type", { timeout: 120_000 }
   }
 });
 
-test("what would change is refused, by column and type or row, and leaves nothing", { timeout: 120_000 }, async () => {
+test("what would change is refused, by column and type or row, and leaves nothing", async () => {
   const refused = cases.filter((one) => one.refused !== undefined);
   expect(refused.length).toBeGreaterThan(40);
   const before = await kind.traces("");

@@ -38,7 +38,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-test("Postgres holds what pyarrow gave, type by type, as its own casts to text show", { timeout: 120_000 }, async () => {
+test("Postgres holds what pyarrow gave, type by type, as its own casts to text show", async () => {
   const kept = cases.filter(({ refused }) => refused === undefined);
   expect(kept.length).toBeGreaterThan(150);
   for (const { name, names, types, columns } of kept) {
