@@ -28,6 +28,7 @@ class Handler:
             print("beside", type(error).__name__)
         yield pd.read_csv(file_path)
 `;
+import { patience } from "../support/patience.ts";
 
 // On a busy machine the first run takes most of a minute: its environment is loaded for the first time.
 vi.setConfig({ testTimeout: 180_000 });
@@ -192,7 +193,7 @@ test("a job that is cancelled while its member is copied leaves no copy", async 
   const jobId = await plan("large.zip!/large.csv");
   const environment = new MockActivityEnvironment();
   const running = environment.run(fixture.activities.runPlugin, { jobId, quick: false });
-  await expect.poll(copies).toHaveLength(1);
+  await expect.poll(copies, patience).toHaveLength(1);
   environment.cancel();
   await expect(running).rejects.toThrow();
   expect(await copies()).toEqual([]);

@@ -10,6 +10,7 @@ import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
 import { csv, csvPlugin, slowPlugin } from "../support/samples.ts";
+import { patience } from "../support/patience.ts";
 
 let fixture: JobFixture;
 beforeAll(async () => {
@@ -119,10 +120,7 @@ test("a file that changes while it is read is superseded, and nothing of it stay
   const { jobId } = await plan("growing.slow", csv(5));
   const before = await filesOnDisk();
   const running = act(fixture.activities.runPlugin, { jobId, quick: false });
-  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
-    timeout: 30_000,
-    interval: 20,
-  });
+  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), patience);
   await appendFile(join(fixture.folder, "in/growing.slow"), "9,more,1\n");
   expect(await running).toEqual({ outcome: "SUPERSEDED" });
   expect(await filesOnDisk()).toEqual(before);
@@ -132,10 +130,7 @@ test("a file that is only touched while it is read is read again", async () => {
   const { jobId } = await plan("touched.slow", csv(8));
   const running = act(fixture.activities.runPlugin, { jobId, quick: false });
   const failed = expect(running).rejects.toMatchObject({ type: "INPUT_TOUCHED", nonRetryable: false });
-  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
-    timeout: 30_000,
-    interval: 20,
-  });
+  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), patience);
   await utimes(join(fixture.folder, "in/touched.slow"), new Date(), new Date());
   await failed;
   expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 2 });
@@ -148,7 +143,7 @@ test("an attempt that was given to another worker stages nothing", async () => {
   const { jobId } = await plan("zombie.slow", csv(8));
   const zombie = act(fixture.activities.runPlugin, { jobId, quick: false });
   const failed = expect(zombie).rejects.toMatchObject({ type: "ATTEMPT_REPLACED" });
-  await vi.waitFor(async () => expect((await job(jobId)).attempt).toBe(1), { timeout: 30_000, interval: 20 });
+  await vi.waitFor(async () => expect((await job(jobId)).attempt).toBe(1), patience);
   expect(await act(fixture.activities.runPlugin, { jobId, quick: false })).toEqual({ outcome: "STAGED", attempt: 2 });
   await failed;
   await act(fixture.activities.commitJob, { jobId, attempt: 2 });
@@ -161,10 +156,7 @@ test("cancelling kills the plugin, and ending the job removes what was staged", 
   const environment = new MockActivityEnvironment();
   const running = act(fixture.activities.runPlugin, { jobId, quick: false }, environment);
   const failed = expect(running).rejects.toThrow();
-  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), {
-    timeout: 30_000,
-    interval: 20,
-  });
+  await vi.waitFor(async () => expect((await filesOnDisk()).some((name) => name.startsWith(`${jobId}-1-`))).toBe(true), patience);
   environment.cancel();
   await failed;
   await act(fixture.activities.endJob, { jobId, state: "CANCELLED", error: { code: "CANCELLED", message: "by an operator" } });

@@ -11,12 +11,12 @@ import { testTools } from "../support/tools.ts";
 import { makeBareEnvironment } from "./bare-environment.ts";
 import { descendantsOf, isAlive, processesNamed, sleepsOf } from "./processes.ts";
 import { createRunner, pluginPath, rowsOf } from "./run-plugin.ts";
+import { patience } from "../support/patience.ts";
 
 const runner = createRunner();
 /** Names of at most 15 letters that nobody else has. */
 const sleeper = `cf-${process.pid}-s`;
 const sender = `cf-${process.pid}-d`;
-const waiting = { timeout: 30_000, interval: 20 };
 
 test("several files at once in forks of one parent", async () => {
   const before = descendantsOf(process.pid).length;
@@ -29,7 +29,7 @@ test("several files at once in forks of one parent", async () => {
 test("an abort ends the plugin with all that it has started, then rejects with the signal's reason", async () => {
   const controller = new AbortController();
   const run = runner.run({ plugin: "sleeps_by_name", input: sleeper, signal: controller.signal });
-  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), patience);
   controller.abort(new Error("not wanted any more"));
   await expect(run).rejects.toThrow("not wanted any more");
   expect(processesNamed(sleeper)).toEqual([]);
@@ -84,7 +84,7 @@ async function untilBlocked(name: string): Promise<void> {
     last = sleeps;
     expect(sleeps).toBeDefined();
     expect(sleeps).toBe(before);
-  }, waiting);
+  }, patience);
 }
 
 /** Of a batch whose first column holds numbers and no nulls, so that its body begins with them. */
@@ -95,12 +95,12 @@ function firstValue(bytes: Uint8Array): number {
 
 test("a parent that is killed: the run fails as transient, the next one works", async () => {
   const failing = runner.fail({ plugin: "sleeps_by_name", input: sleeper });
-  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), patience);
   const parents = descendantsOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("parent.py"));
   for (const pid of parents) process.kill(pid, "SIGKILL");
   const failure = await failing;
   expect([failure.name, failure.code]).toEqual(["TransientFailure", "PLUGIN_PARENT_LOST"]);
-  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), patience);
   expect((await runner.run({ plugin: "no_sdk" })).outputs).toEqual([{ output: "output", rowsSent: 2 }]);
 });
 
@@ -119,7 +119,7 @@ test("an import that ends the parent is the job's failure", async () => {
 test("a parent that does not obey is ended itself", async () => {
   const controller = new AbortController();
   const run = runner.run({ plugin: "sleeps_by_name", input: sleeper, signal: controller.signal });
-  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), patience);
   const sleepers = processesNamed(sleeper);
   // From the launcher down; without a process namespace there is no keeper above the warm parent, and a guard below it.
   const above = descendantsOf(process.pid).filter((pid) => descendantsOf(pid).some((below) => sleepers.includes(below)));
@@ -127,7 +127,7 @@ test("a parent that does not obey is ended itself", async () => {
   process.kill(above[pidNamespace ? 2 : 1] ?? 0, "SIGSTOP");
   controller.abort(new Error("stopped"));
   await expect(run).rejects.toThrow("stopped");
-  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), waiting);
+  await vi.waitFor(() => expect(processesNamed(sleeper)).toEqual([]), patience);
 });
 
 test("idle parents above the most are ended", async () => {
@@ -137,7 +137,7 @@ test("idle parents above the most are ended", async () => {
   try {
     for (const name of ["no_sdk", "old_sdk", "several_outputs"]) await pool.run(requestFor(name, folder), handlers);
     const added = () => descendantsOf(process.pid).filter((pid) => !before.includes(pid));
-    await vi.waitFor(() => expect(added().length).toBeLessThanOrEqual(3), waiting);
+    await vi.waitFor(() => expect(added().length).toBeLessThanOrEqual(3), patience);
     await pool.close();
     expect(added()).toEqual([]);
     expect(readdirSync(folder).filter((name) => name.startsWith(".parent"))).toEqual([]);
@@ -185,12 +185,12 @@ test("when Node is killed, every process of its plugins ends", async () => {
     JSON.stringify(requestFor("sleeps_by_name", folder, sleeper)),
   ]);
   try {
-    await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), waiting);
+    await vi.waitFor(() => expect(processesNamed(sleeper)).toHaveLength(2), patience);
     const started = descendantsOf(holder.pid ?? 0);
     // The launcher, the warm parent, the guard and the plugin's two; where there are namespaces, the parent's keeper.
     expect(started.length).toBeGreaterThanOrEqual(5);
     holder.kill("SIGKILL");
-    await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), waiting);
+    await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), patience);
   } finally {
     holder.kill("SIGKILL");
     rmSync(folder, { recursive: true, force: true });

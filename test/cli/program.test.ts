@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { execa } from "execa";
 import { afterAll, expect, test, vi } from "vitest";
 import { failureOf, runCommand } from "../support/command.ts";
+import { patience } from "../support/patience.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const home = await mkdtemp(join(tmpdir(), "casparian-program-"));
@@ -36,12 +37,12 @@ test("an older Node hands signals over, and ends as its successor ends", async (
     const [pid] = await children();
     if (pid === undefined) throw new Error("nobody has taken over yet");
     return Number(pid);
-  }, 20_000);
+  }, patience);
   // It waits for stdin once it has begun to listen for signals; until then a signal ends it as well, only less orderly.
   child.kill("SIGTERM");
   const result = await child;
   expect([143, undefined]).toContain(result.exitCode);
-  await vi.waitFor(() => expect(() => process.kill(inner, 0)).toThrow("ESRCH"), 10_000);
+  await vi.waitFor(() => expect(() => process.kill(inner, 0)).toThrow("ESRCH"), patience);
 });
 
 test("flags that a person gives to Node hold for a worker, too", async () => {

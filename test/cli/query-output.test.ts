@@ -4,6 +4,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { program, runCommand } from "../support/command.ts";
 import { createQueryFixture, type QueryFixture } from "../support/query-fixture.ts";
+import { patience } from "../support/patience.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -87,7 +88,7 @@ test("a statement that is interrupted stops", async () => {
     { reject: false },
   );
   const threads = async () => Number((await readFile(`/proc/${counting.pid}/stat`, "utf8")).split(") ")[1]!.split(" ")[11]);
-  await expect.poll(threads, { timeout: 20_000 }).toBeGreaterThan(200);
+  await expect.poll(threads, patience).toBeGreaterThan(200);
   counting.kill("SIGINT");
   expect(await counting).toMatchObject({ exitCode: 130, stdout: "", stderr: "" });
 });

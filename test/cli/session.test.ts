@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { holdHome } from "../../services/home-lock.ts";
 import { program, runCommand } from "../support/command.ts";
 import { processesOf } from "../support/product.ts";
+import { patience } from "../support/patience.ts";
 
 const home = await mkdtemp(join(tmpdir(), "casparian-session-"));
 const casparian = (...args: readonly string[]) => runCommand(args, { cwd: home });
@@ -38,7 +39,7 @@ test("a command that is stopped leaves nothing running", async () => {
     // The server shows in a process's title that somebody's select runs in it.
     if (!stdout.split("\n").some((line) => line.startsWith("postgres:") && line.includes("SELECT")))
       throw new Error("it does not sleep yet");
-  }, 30_000);
+  }, patience);
   child.kill("SIGTERM");
   expect(await child).toMatchObject({ exitCode: 143, stdout: "", stderr: "" });
   expect(await processesOf(home)).toEqual([]);

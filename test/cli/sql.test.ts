@@ -8,6 +8,7 @@ import { testDatabase } from "../support/database.ts";
 import { commandOn, failureOf, program, runCommand } from "../support/command.ts";
 import { fillRecord } from "../support/record.ts";
 import { sha256 } from "../support/sha256.ts";
+import { patience } from "../support/patience.ts";
 
 const { db, url, readerUrl, close } = await testDatabase();
 const home = await mkdtemp(join(tmpdir(), "casparian-sql-"));
@@ -100,7 +101,7 @@ test("a statement that is interrupted stops in the server as well", async () => 
         "select from pg_stat_activity where datname = current_database() and state = 'active' and query = 'select pg_sleep(300)'",
       )
     ).rowCount;
-  await vi.waitFor(async () => expect(await sleeping()).toBe(1), 20_000);
+  await vi.waitFor(async () => expect(await sleeping()).toBe(1), patience);
   child.kill("SIGINT");
   expect(await child).toMatchObject({ exitCode: 130, stdout: "", stderr: "" });
   expect(await sleeping()).toBe(0);

@@ -9,6 +9,7 @@ import { activeRules } from "../../db/routing-rule.ts";
 import { updateSource, type Source } from "../../db/source-root.ts";
 import { testDatabase } from "../support/database.ts";
 import { fillRecord } from "../support/record.ts";
+import { patience } from "../support/patience.ts";
 
 const { db, close } = await testDatabase();
 const context = { db, actor: "ann@desk", temporal: null };
@@ -202,7 +203,7 @@ describe("a backlog", () => {
       // The planner has read its rules, and commits after the rule is there.
       await add({ pattern: "*.csv", plugin: "clean" });
       filling = fill();
-      await expect.poll(async () => (await db.query("select from pg_locks where not granted")).rowCount, { timeout: 10_000 }).toBe(1);
+      await expect.poll(async () => (await db.query("select from pg_locks where not granted")).rowCount, patience).toBe(1);
     });
     expect(await filling).toMatchObject({ missing: 1, waiting: 0, queued: 1 });
     expect(await outbox()).toEqual([{ id, reason: "BACKFILL" }]);

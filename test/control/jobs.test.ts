@@ -11,6 +11,7 @@ import { testDatabase } from "../support/database.ts";
 import { fillRecord } from "../support/record.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testWorker } from "../support/worker.ts";
+import { patience } from "../support/patience.ts";
 
 const { db, close } = await testDatabase();
 const record = fillRecord(db);
@@ -106,7 +107,7 @@ test("a running job is cancelled by its workflow, which stops the plugin first",
       taskQueue,
       args: [{ fileVersionId: versionId }],
     });
-    await vi.waitFor(async () => expect(await stateOf(id)).toBe("RUNNING"), 20_000);
+    await vi.waitFor(async () => expect(await stateOf(id)).toBe("RUNNING"), patience);
     expect(await cancelJob({ ...offline, temporal: temporal.client }, id)).toEqual({ id, state: "CANCELLED", outcome: "cancelled" });
     expect(stopped).toEqual([id]);
   });

@@ -6,6 +6,7 @@ import { testDatabase } from "../support/database.ts";
 import { fillRecord } from "../support/record.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testWorker, type TestWorker } from "../support/worker.ts";
+import { patience } from "../support/patience.ts";
 
 const { db, close } = await testDatabase();
 const record = fillRecord(db);
@@ -87,7 +88,7 @@ test("a scan that waits returns when every job has ended, with those that failed
     return { filesNew: 2, settleInMs: null };
   };
   const waiting = scan({ wait: true });
-  await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ step: "processing", queued: 2 }), 20_000);
+  await vi.waitFor(() => expect(seen.at(-1)).toMatchObject({ step: "processing", queued: 2 }), patience);
   await record.complete(jobs[0]!, 3, "/out/good.parquet");
   await record.fail(jobs[1]!, "line 7");
   const outcome = await waiting;
@@ -105,7 +106,7 @@ test("a scan that does not wait joins one that waits for a file to settle, and d
   await vi.waitFor(async () => {
     const { doing } = await temporal.client.workflow.getHandle(scanWorkflowId("inbox")).query<{ doing: string }>("progress");
     expect(doing).toBe("waiting for files to settle");
-  }, 20_000);
+  }, patience);
   expect((await scan()).sources).toMatchObject([{ state: "COMPLETED" }]);
   stop.abort(new Error("enough"));
   expect(await patient).toEqual(new Error("enough"));

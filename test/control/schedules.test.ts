@@ -13,6 +13,7 @@ import { followSchedules } from "../../workers/schedules.ts";
 import { testDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
+import { patience } from "../support/patience.ts";
 
 const { db, close } = await testDatabase();
 const folder = await mkdtemp(join(tmpdir(), "casparian-schedules-"));
@@ -31,7 +32,6 @@ beforeEach(async () => {
 const ann = () => ({ db, actor: "ann@desk", temporal: temporal.client });
 const survey = () => surveySchedules({ db, temporal: temporal.client });
 const handleOf = (source: string) => temporal.client.schedule.getHandle(`scan:${source}`);
-const patience = { timeout: 20_000, interval: 50 };
 
 async function set(name: string, settings: Partial<SourceSettings> = {}): Promise<void> {
   await addSource(ann(), { name, path: folder, settings, ownFolders: [] });

@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, lstatSync, openSync, renameSync, unlinkSync,
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { scoutWorld, setModified, type Field } from "./fixture.ts";
+import { patience } from "../support/patience.ts";
 
 const world = scoutWorld();
 const field = (settleMs: number) => world.openField({ settleMs });
@@ -11,7 +12,7 @@ const hour = 3_600_000;
 /** Scans what is due, under a settle time that passes, until nothing waits. */
 async function settle({ scan, source }: Field, settleMs = 50): Promise<void> {
   const options = { source: { ...source, settleMs } };
-  await vi.waitFor(async () => expect((await scan([], options)).filesWaiting).toBe(0), { timeout: 20_000, interval: 20 });
+  await vi.waitFor(async () => expect((await scan([], options)).filesWaiting).toBe(0), patience);
 }
 
 test("a file waits until it has not changed for the settle time, and is taken then", async () => {
@@ -36,8 +37,8 @@ test("what is due is found without being named, at the time that was told", asyn
     const report = await place.scan();
     expect(report.nextSettleAt).not.toBeNull();
     return report.nextSettleAt!;
-  });
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(nextSettleAt.getTime()), { interval: 5, timeout: 5_000 });
+  }, patience);
+  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(nextSettleAt.getTime()), patience);
   expect(await place.scan([])).toMatchObject({ filesSeen: 1, filesNew: 1, filesWaiting: 0, nextSettleAt: null });
 });
 
@@ -48,7 +49,7 @@ test("a file that a writer keeps appending to waits, then has one version with e
   const writing = setInterval(() => writeSync(file, `${(lines += 1)}\n`), 20);
 
   for (let turn = 0; turn < 15; turn += 1) expect(await place.scan()).toMatchObject({ filesNew: 0, filesWaiting: 1 });
-  await vi.waitFor(() => expect(lines).toBeGreaterThan(60), { timeout: 20_000 });
+  await vi.waitFor(() => expect(lines).toBeGreaterThan(60), patience);
   expect(await place.scan()).toMatchObject({ filesNew: 0, filesWaiting: 1 });
   clearInterval(writing);
   closeSync(file);

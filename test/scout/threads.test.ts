@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { toFileStat } from "../../scout/stat.ts";
 import { chunksAheadMax, createScoutThreads, type ScoutThreads } from "../../scout/threads.ts";
 import { removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
+import { patience } from "../support/patience.ts";
 
 let threads: ScoutThreads;
 beforeAll(() => {
@@ -115,7 +116,7 @@ test("idle threads don't hold the process, and a pool may be closed and used aga
   const pool = createScoutThreads(1);
   await drain(pool.walk(request(folderOf(1)), never));
   await pool.close();
-  await vi.waitFor(async () => expect(await drain(pool.walk(request(folderOf(1)), never))).toMatchObject({ scope: null }));
+  await vi.waitFor(async () => expect(await drain(pool.walk(request(folderOf(1)), never))).toMatchObject({ scope: null }), patience);
   await pool.close();
 });
 

@@ -7,6 +7,7 @@ import { nativeAdapter } from "../../scout/watch/native.ts";
 import { isLargerThan } from "../../scout/watch/tree-size.ts";
 import { watchSource, type SourceWatcher, type WatchOptions } from "../../scout/watch/watch-source.ts";
 import { recordingLog, removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
+import { patience } from "../support/patience.ts";
 
 let root: string;
 let log: ReturnType<typeof recordingLog>;
@@ -39,7 +40,6 @@ function fill(files: number, folder = ""): void {
 }
 
 const warnings = () => log.lines.filter(({ level }) => level === "warn").map(({ message }) => message);
-const patience = { timeout: 30_000, interval: 10 };
 const expectFollowed = (path: string) =>
   vi.waitFor(() => {
     appendFileSync(join(root, path), "x");

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from "vit
 import { hintsMax } from "../../scout/hints.ts";
 import { watchSource, type SourceWatcher, type WatchOptions } from "../../scout/watch/watch-source.ts";
 import { recordingLog, removeTemporaryFolders, temporaryFolder } from "./fixture.ts";
+import { patience } from "../support/patience.ts";
 
 /** What every adapter does: `scout/watch/adapter.ts`. */
 describe.each(["chokidar", "native"] as const)("watching with %s", (watch) => {
@@ -26,7 +27,6 @@ describe.each(["chokidar", "native"] as const)("watching with %s", (watch) => {
   afterAll(removeTemporaryFolders);
 
   const hinted = () => new Set(hints.flatMap((paths) => paths ?? ["everything"]));
-  const patience = { timeout: 15_000, interval: 10 };
   const expectHints = (...paths: string[]) => vi.waitFor(() => expect([...hinted()]).toEqual(expect.arrayContaining(paths)), patience);
   const warnings = () => log.lines.filter(({ level }) => level === "warn");
   /** Writes until it is told: what was made a moment ago may not be followed yet. */

@@ -10,6 +10,7 @@ import { startTemporal } from "../../services/temporal.ts";
 import { stateFolder, type StateFolder } from "../support/state-folder.ts";
 import { testTools } from "../support/tools.ts";
 import { killHard, ownedBy, startOwner } from "./owned.ts";
+import { patience } from "../support/patience.ts";
 
 let folder: StateFolder;
 
@@ -61,7 +62,7 @@ test("after kill -9 of everything the next start goes on", async () => {
 test("an owner that is killed while it makes the database leaves nothing that the next start trips over", async () => {
   const owner = startOwner(folder.path, testTools().temporal);
   const making = (): void => expect(readdirSync(folder.path).filter((name) => name.includes("half-made"))).toHaveLength(1);
-  await vi.waitFor(making, { timeout: 20_000, interval: 5 });
+  await vi.waitFor(making, patience);
   await killHard(owner);
   expect(existsSync(join(folder.path, "postgres"))).toBe(false);
   const postgres = await startPostgres({ stateDir: folder.path, log: folder.log });
@@ -74,5 +75,5 @@ test("services don't keep a program alive, and one that ends without stopping th
   const owned = await ownedBy(owner);
   expect(await exit).toEqual([0, null]);
   const gone = (): void => expect([startOf(owned.postgres.pid), startOf(owned.temporal.pid)]).toEqual([undefined, undefined]);
-  await vi.waitFor(gone, { timeout: 20_000 });
+  await vi.waitFor(gone, patience);
 });

@@ -7,6 +7,7 @@ import { openDatabase } from "../../db/pool.ts";
 import { startOf } from "../../services/orphan.ts";
 import { startPostgres, type Postgres } from "../../services/postgres.ts";
 import { stateFolder, type StateFolder } from "../support/state-folder.ts";
+import { patience } from "../support/patience.ts";
 
 let folder: StateFolder;
 let running: Postgres | undefined;
@@ -171,7 +172,7 @@ test("what the server says when it can't start is passed on", async () => {
   await (await start()).stop();
   await writeFile(join(folder.path, "postgres", "postgresql.auto.conf"), "no_such_setting = 1\n");
   await expect(start()).rejects.toMatchObject({ code: "POSTGRES_NOT_STARTED", message: expect.stringContaining("postgresql.auto.conf") });
-  await vi.waitFor(() => expect(startOf(running?.pid ?? 0)).toBeUndefined());
+  await vi.waitFor(() => expect(startOf(running?.pid ?? 0)).toBeUndefined(), patience);
 });
 
 function isRoot(): boolean {

@@ -3,6 +3,7 @@ import { createEncodePool } from "../../sinks/parquet/encode-pool.ts";
 import type { EncodeJob } from "../../sinks/parquet/encode-thread.ts";
 import { createPartPipeline } from "../../sinks/parquet/part-pipeline.ts";
 import { numbers } from "./arrow.ts";
+import { patience } from "../support/patience.ts";
 
 const pool = createEncodePool(2);
 afterAll(() => pool.close());
@@ -36,7 +37,7 @@ test("a slow disk holds the sender back: no more parts are taken than may be und
       });
     await pipeline.drain();
   })();
-  await vi.waitFor(() => expect(taken).toBe(3));
+  await vi.waitFor(() => expect(taken).toBe(3), patience);
   // Both threads are free again, and yet nothing more is taken.
   for (const thread of await Promise.all([pool.acquire(), pool.acquire()])) thread.release();
   await encodeAlone(10);

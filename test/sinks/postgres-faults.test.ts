@@ -12,6 +12,7 @@ import { stateFolder } from "../support/state-folder.ts";
 import { lineage, messagesOf, numbers, requestFor } from "./arrow.ts";
 import { stageIn } from "./conformance.ts";
 import { openPostgresKind, type PostgresKind } from "./postgres-target.ts";
+import { patience } from "../support/patience.ts";
 
 let kind: PostgresKind;
 let sink: ReturnType<typeof createPostgresSink>;
@@ -34,7 +35,7 @@ test("a process that is killed while it writes leaves nothing, not even rows tha
   for (let batch = 0; batch < 8; batch += 1) await once(lines, "line");
   expect(await sessions()).toBeGreaterThan(0);
   await kill(child);
-  await vi.waitFor(async () => expect(await sessions()).toBe(0), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await sessions()).toBe(0), patience);
   expect(await kind.traces(uri)).toEqual([]);
   await sink.commit(await stageIn(sink, uri, numbers(10)));
   expect(await kind.read(uri)).toMatchObject({ rows: 10 });
@@ -55,11 +56,11 @@ test.each(Object.entries(obstacles))("a commit that is killed %s has had no effe
   await blocker.query("begin");
   await blocker.query(obstacle(second));
   const child = run("commit-staged.ts", JSON.stringify(second), JSON.stringify([first]));
-  await vi.waitFor(async () => expect(await sessions("wait_event_type = 'Lock'")).toBe(1), { timeout: 20_000, interval: 50 });
+  await vi.waitFor(async () => expect(await sessions("wait_event_type = 'Lock'")).toBe(1), patience);
   await kill(child);
   await blocker.query("rollback");
   await blocker.end();
-  await vi.waitFor(async () => expect(await sessions("state = 'active'")).toBe(0), { timeout: 10_000 });
+  await vi.waitFor(async () => expect(await sessions("state = 'active'")).toBe(0), patience);
   // The server may have ended what it was told before it noticed that nobody listens: then all of it is there.
   expect([10, 5]).toContain((await kind.read(uri)).rows);
   await sink.commit(second, [first]);

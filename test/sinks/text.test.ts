@@ -10,6 +10,7 @@ import type { OpenRequest, StagedOutput } from "../../sinks/sink.ts";
 import { createTextSinks } from "../../sinks/text.ts";
 import { testTools } from "../support/tools.ts";
 import { lineage, messagesOf, numbers, requestFor } from "./arrow.ts";
+import { patience } from "../support/patience.ts";
 
 type Scheme = "csv" | "jsonl";
 const schemes = ["csv", "jsonl"] as const;
@@ -195,7 +196,7 @@ test.each(schemes)("%s: what a process leaves that is killed while it writes is 
   const program = join(import.meta.dirname, "write-much.ts");
   const child = execa(process.execPath, [program, folder, stream, "1000000", scheme], { reject: false });
   const staging = join(folder, "out/_casparian_staging");
-  await expect.poll(() => bytesBelow(staging), { timeout: 30_000 }).toBeGreaterThan(8 * 1024 * 1024);
+  await expect.poll(() => bytesBelow(staging), patience).toBeGreaterThan(8 * 1024 * 1024);
   child.kill("SIGKILL");
   expect((await child).signal).toBe("SIGKILL");
   expect(await readdir(join(folder, "out"))).toEqual(["_casparian_staging"]);

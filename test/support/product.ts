@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, vi } from "vitest";
 import { program } from "./command.ts";
+import { patience } from "./patience.ts";
 
 /** What `casparian status --json` says, as far as tests ask. */
 export interface ProductStatus {
@@ -111,7 +112,7 @@ async function startProduct(product: Product, child: RunningCommand): Promise<Ru
       if (found.running === null) throw new Error("not running yet");
       return found;
     },
-    { timeout: 90_000, interval: 200 },
+    { ...patience, interval: 200 },
   );
   return {
     process: child,
@@ -125,10 +126,13 @@ async function startProduct(product: Product, child: RunningCommand): Promise<Ru
       const pids = await processesOf(product.home);
       for (const pid of [child.pid!, ...pids]) kill(pid);
       await child;
-      await vi.waitFor(async () => {
-        const left = await processesOf(product.home);
-        if (left.length > 0) throw new Error(`still there: ${await describeProcesses(left)}`);
-      }, 20_000);
+      await vi.waitFor(
+        async () => {
+          const left = await processesOf(product.home);
+          if (left.length > 0) throw new Error(`still there: ${await describeProcesses(left)}`);
+        },
+        { ...patience, interval: 200 },
+      );
     },
   };
 }

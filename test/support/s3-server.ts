@@ -6,6 +6,7 @@ import { ensureEnvironment, environmentOf } from "../../bridge/environments.ts";
 import { environmentRoot } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
 import { testTools } from "./tools.ts";
+import { patience } from "./patience.ts";
 
 export interface S3Server extends AsyncDisposable {
   readonly url: string;
@@ -30,7 +31,7 @@ export async function startS3Server(): Promise<S3Server> {
   });
   const url = `http://127.0.0.1:${port}`;
   Object.assign(process.env, environmentFor(url));
-  await vi.waitFor(() => fetch(url), { timeout: 60_000 });
+  await vi.waitFor(() => fetch(url), patience);
   return {
     url,
     async [Symbol.asyncDispose]() {

@@ -6,8 +6,8 @@ import { openDatabase, type Database } from "../../db/pool.ts";
 import { program } from "../support/command.ts";
 import { testProduct, type RunningProduct } from "../support/product.ts";
 import { csv, csvPlugin } from "../support/samples.ts";
+import { patience } from "../support/patience.ts";
 
-const patience = { timeout: 60_000, interval: 200 };
 const product = await testProduct();
 let running: RunningProduct;
 let db: Database;
@@ -52,45 +52,54 @@ test("a source of a group waits for its workers, is scanned and processed by the
   await writeFile(join(product.inbox, "here.csv"), csv(3));
   const other = startWorker("--group", "lab");
 
-  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toEqual(["here.csv"]), patience);
-  await vi.waitFor(async () => {
-    const sources = await product.json<{ name: string; workers: number; nextScanAt: string | null }[]>("source", "list");
-    expect(sources.map(({ name, workers: amount, nextScanAt }) => [name, amount > 0, nextScanAt !== null])).toEqual([
-      ["inbox", true, true],
-      ["vendor", false, true],
-    ]);
-  }, patience);
+  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toEqual(["here.csv"]), { ...patience, interval: 200 });
+  await vi.waitFor(
+    async () => {
+      const sources = await product.json<{ name: string; workers: number; nextScanAt: string | null }[]>("source", "list");
+      expect(sources.map(({ name, workers: amount, nextScanAt }) => [name, amount > 0, nextScanAt !== null])).toEqual([
+        ["inbox", true, true],
+        ["vendor", false, true],
+      ]);
+    },
+    { ...patience, interval: 200 },
+  );
   expect((await product.run("status")).stdout).toContain("no worker for vendor: casparian worker --group nas");
   expect((await product.run("doctor")).stdout).toContain("no worker runs for group nas");
   const { rows } = await db.query("select from cf_scan c join cf_source_root s on s.id = c.source_id where s.name = 'vendor'");
   expect(rows).toEqual([]);
 
   const nas = startWorker("--group", "nas", "lab");
-  await vi.waitFor(async () => expect(await ranBy("vendor")).toEqual({ "first.csv": String(nas.pid) }), patience);
+  await vi.waitFor(async () => expect(await ranBy("vendor")).toEqual({ "first.csv": String(nas.pid) }), { ...patience, interval: 200 });
   await Promise.all(["a", "b", "c"].map((name) => writeFile(join(share, `${name}.csv`), csv(4))));
   const [byNas] = [String(nas.pid)];
-  await vi.waitFor(async () => {
-    expect(await ranBy("vendor")).toEqual({ "first.csv": byNas, "a.csv": byNas, "b.csv": byNas, "c.csv": byNas });
-  }, patience);
+  await vi.waitFor(
+    async () => {
+      expect(await ranBy("vendor")).toEqual({ "first.csv": byNas, "a.csv": byNas, "b.csv": byNas, "c.csv": byNas });
+    },
+    { ...patience, interval: 200 },
+  );
   expect((await product.run("scan", "vendor", "--wait", "--timeout", "60")).exitCode).toBe(0);
 
   nas.kill("SIGTERM");
   expect((await nas).exitCode).toBe(0);
   await writeFile(join(share, "late.csv"), csv(5));
   await writeFile(join(product.inbox, "second.csv"), csv(3));
-  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toContain("second.csv"), patience);
+  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toContain("second.csv"), { ...patience, interval: 200 });
   expect(Object.keys(await ranBy("vendor"))).not.toContain("late.csv");
 
   // Given to every worker, what waited is taken up by those that are there.
   expect((await product.run("source", "set", "vendor", "--workers", "none")).exitCode).toBe(0);
-  await vi.waitFor(async () => expect(Object.keys(await ranBy("vendor"))).toContain("late.csv"), patience);
+  await vi.waitFor(async () => expect(Object.keys(await ranBy("vendor"))).toContain("late.csv"), { ...patience, interval: 200 });
   other.kill("SIGTERM");
   expect((await other).exitCode).toBe(0);
 });
 
 test("a source that was paused, changed or removed while nothing ran has its schedule so after the start", async () => {
   await product.run("source", "add", "gone", product.inbox, "--every", "1h");
-  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("3 as their sources ask for"), patience);
+  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("3 as their sources ask for"), {
+    ...patience,
+    interval: 200,
+  });
   await db.end();
   await running.stop();
   await product.run("source", "remove", "gone");
@@ -105,8 +114,11 @@ test("a source that was paused, changed or removed while nothing ran has its sch
   running = await product.start();
   db = openDatabase(running.status.database.url);
   // Long before the schedule's time.
-  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toContain("meanwhile.csv"), patience);
-  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("2 as their sources ask for"), patience);
+  await vi.waitFor(async () => expect(Object.keys(await ranBy("inbox"))).toContain("meanwhile.csv"), { ...patience, interval: 200 });
+  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("2 as their sources ask for"), {
+    ...patience,
+    interval: 200,
+  });
   const shown = await product.json<{ nextScanAt: string }>("source", "show", "inbox");
   expect(new Date(shown.nextScanAt).toLocaleTimeString("en-GB", { timeZone: "Europe/Berlin" })).toBe("06:00:00");
   expect((await product.run("source", "show", "vendor")).stdout).toContain("when resumed");

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { readResults } from "../support/parquet.ts";
 import { listJobs, testProduct } from "../support/product.ts";
+import { patience } from "../support/patience.ts";
 
 const product = await testProduct();
 
@@ -37,7 +38,7 @@ test("a replay runs as a job of its own, through a kill of everything, and its r
       expect(jobs.map(({ state }) => state)).toEqual(["PARTIAL"]);
       return jobs as readonly [(typeof jobs)[number]];
     },
-    { timeout: 60_000, interval: 200 },
+    { ...patience, interval: 200 },
   );
   await product.json("contract", "set", "trades", "--column", "id", "--max", "99");
   const asked = await product.json<Replayed>("quarantine", "replay", job.id);
@@ -48,7 +49,7 @@ test("a replay runs as a job of its own, through a kill of everything, and its r
   const { ended } = await product.json<Replayed>("quarantine", "replay", job.id, "--wait").catch(() => ({ ended: [] }));
   const [{ replayId }] = asked.jobs as [Replayed["jobs"][number]];
   await vi.waitFor(async () => expect((await listJobs(product)).find(({ id }) => id === replayId)).toMatchObject({ state: "PARTIAL" }), {
-    timeout: 60_000,
+    ...patience,
     interval: 200,
   });
   expect(ended.map(({ id }) => id)).toEqual(ended.length === 0 ? [] : [replayId]);

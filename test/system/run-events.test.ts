@@ -5,6 +5,7 @@ import { startReceiver, type Receiver } from "../control/openlineage/receiver.ts
 import { validEvent, type Event } from "../control/openlineage/validate.ts";
 import { listJobs, testProduct } from "../support/product.ts";
 import { csv, csvPlugin, failingPlugin } from "../support/samples.ts";
+import { patience } from "../support/patience.ts";
 
 const product = await testProduct();
 const key = "a-key-that-nobody-may-see";
@@ -31,16 +32,16 @@ test("events of jobs survive the death of everything between commit and sending,
   await writeFile(join(product.inbox, "a.csv"), csv(3));
   await writeFile(join(product.inbox, "b.txt"), "x");
   await vi.waitFor(async () => expect((await listJobs(product)).map(({ state }) => state).toSorted()).toEqual(["COMPLETED", "FAILED"]), {
-    timeout: 90_000,
+    ...patience,
     interval: 200,
   });
-  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("can't be reached: connect ECONNREFUSED"), 30_000);
+  await vi.waitFor(async () => expect((await product.run("doctor")).stdout).toContain("can't be reached: connect ECONNREFUSED"), patience);
   await running.killEverything();
   expect(running.output()).not.toContain(key);
 
   const receiver = await startAt(first.url);
   const again = await product.start();
-  await vi.waitFor(() => expect(receiver.events).toHaveLength(4), { timeout: 60_000, interval: 100 });
+  await vi.waitFor(() => expect(receiver.events).toHaveLength(4), { ...patience, interval: 100 });
   expect(Object.values(describeRuns(receiver.events)).toSorted()).toEqual([
     ["START", "COMPLETE"],
     ["START", "FAIL"],

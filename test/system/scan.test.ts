@@ -5,6 +5,7 @@ import { execa } from "execa";
 import { expect, test, vi } from "vitest";
 import { program } from "../support/command.ts";
 import { testProduct } from "../support/product.ts";
+import { patience } from "../support/patience.ts";
 
 const product = await testProduct({ settleMs: 0 });
 
@@ -42,7 +43,7 @@ test("a scan shows how far it is, and Ctrl-C ends it in the middle of a huge fil
 
 test("Ctrl-C leaves alone what somebody else's scan is doing", async () => {
   await product.start();
-  await vi.waitFor(async () => expect(await lastScan()).toMatchObject({ state: "RUNNING" }), { timeout: 30_000, interval: 200 });
+  await vi.waitFor(async () => expect(await lastScan()).toMatchObject({ state: "RUNNING" }), { ...patience, interval: 200 });
   const { exitCode } = await scanAndInterrupt();
   expect(exitCode).toBe(130);
   expect(await lastScan()).toMatchObject({ state: "RUNNING" });

@@ -4,6 +4,7 @@ import { expect, test, vi } from "vitest";
 import { readResults } from "../support/parquet.ts";
 import { listJobs, testProduct } from "../support/product.ts";
 import { csv, slowPlugin } from "../support/samples.ts";
+import { patience } from "../support/patience.ts";
 
 const product = await testProduct();
 const jobs = () => listJobs(product);
@@ -15,16 +16,16 @@ test("a file that is overwritten before its job ran gives the rows of both versi
   await product.json("plugin", "publish", await product.write("slow.py", slowPlugin(4)));
   const running = await product.start();
   await writeFile(join(product.inbox, "first.csv"), csv(3));
-  await vi.waitFor(async () => expect((await jobs()).map(({ state }) => state)).toEqual(["RUNNING"]), { timeout: 60_000, interval: 100 });
+  await vi.waitFor(async () => expect((await jobs()).map(({ state }) => state)).toEqual(["RUNNING"]), { ...patience, interval: 100 });
   await writeFile(join(product.inbox, "second.csv"), csv(5));
-  await vi.waitFor(async () => expect(await jobs()).toHaveLength(2), { timeout: 30_000, interval: 50 });
+  await vi.waitFor(async () => expect(await jobs()).toHaveLength(2), { ...patience, interval: 50 });
   await writeFile(join(product.inbox, "second.csv"), csv(50));
-  await vi.waitFor(async () => expect(await jobs()).toHaveLength(3), { timeout: 30_000, interval: 50 });
+  await vi.waitFor(async () => expect(await jobs()).toHaveLength(3), { ...patience, interval: 50 });
   // Only the newest version's copy is to be kept, and the one that waits needs the other.
   expect(await product.json("snapshots", "prune")).toMatchObject({ contents: 0, awaited: 1 });
 
   await vi.waitFor(async () => expect((await jobs()).map(({ state }) => state)).toEqual(["COMPLETED", "COMPLETED", "COMPLETED"]), {
-    timeout: 90_000,
+    ...patience,
     interval: 200,
   });
   const results = await readResults(join(product.home, "output"));

@@ -8,6 +8,7 @@ import { readResults } from "../support/parquet.ts";
 import { processesOf, testProduct, type RunningProduct } from "../support/product.ts";
 import { csv, csvPlugin, slowPlugin } from "../support/samples.ts";
 import { testTools } from "../support/tools.ts";
+import { patience } from "../support/patience.ts";
 
 const product = await testProduct();
 let running: RunningProduct;
@@ -38,7 +39,7 @@ async function states(path: string): Promise<readonly string[]> {
 }
 
 async function reach(path: string, expected: readonly string[]): Promise<void> {
-  await vi.waitFor(async () => expect(await states(path)).toEqual(expected), { timeout: 60_000, interval: 50 });
+  await vi.waitFor(async () => expect(await states(path)).toEqual(expected), { ...patience, interval: 50 });
 }
 
 test("a file that is dropped into a watched folder becomes a table, and its change a second one", async () => {
@@ -64,7 +65,7 @@ test("Temporal's own command line triggers a scan and finds a file by its path",
       const { stdout } = await execa(temporal, ["workflow", "list", "--query", 'CasparianPath="dropped.csv"', ...place]);
       expect(stdout).toContain("file-version:");
     },
-    { timeout: 30_000, interval: 500 },
+    { ...patience, interval: 500 },
   );
 });
 
@@ -78,7 +79,7 @@ test("workflows run without the services of Temporal's SDK that cost more than t
   try {
     const scan = new Client({ connection, namespace }).workflow.getHandle("scan:unsettled");
     await vi.waitFor(async () => expect(await scan.query("progress")).toMatchObject({ doing: "waiting for files to settle" }), {
-      timeout: 30_000,
+      ...patience,
       interval: 200,
     });
     // With the SDK's hook on promises it would name the one that the workflow waits for.
@@ -104,7 +105,7 @@ test("one more worker joins the running system and leaves on SIGTERM", async () 
       ]);
       expect(new Set(stdout.match(/"identity": "[^"]*:\d+"/g)).size).toBeGreaterThanOrEqual(2);
     },
-    { timeout: 40_000, interval: 500 },
+    { ...patience, interval: 500 },
   );
   worker.kill("SIGTERM");
   expect((await worker).exitCode).toBe(0);
@@ -117,9 +118,9 @@ test("cancelling a running job kills its plugin and commits nothing", async () =
     const { rows } = await db.query<{ id: string; state: string }>("select id, state from cf_processing_job where plugin_name = 'slow'");
     return rows[0];
   };
-  await vi.waitFor(async () => expect((await slowJob())?.state).toBe("RUNNING"), { timeout: 30_000 });
+  await vi.waitFor(async () => expect((await slowJob())?.state).toBe("RUNNING"), patience);
   expect((await product.run("jobs", "cancel", (await slowJob())!.id)).exitCode).toBe(0);
-  await vi.waitFor(async () => expect((await slowJob())?.state).toBe("CANCELLED"), { timeout: 30_000 });
+  await vi.waitFor(async () => expect((await slowJob())?.state).toBe("CANCELLED"), patience);
   const results = await readResults(join(product.home, "output"));
   expect(results.filter(({ path }) => path.startsWith("slow"))).toEqual([]);
 });
@@ -127,7 +128,7 @@ test("cancelling a running job kills its plugin and commits nothing", async () =
 test("after kill -9 of everything the next start goes on with what was under way, once", async () => {
   await product.json("plugin", "publish", await product.write("slow.py", slowPlugin(4)));
   await writeFile(join(product.inbox, "interrupted.csv"), csv(30));
-  await vi.waitFor(async () => expect(await states("interrupted.csv")).toContain("RUNNING"), { timeout: 30_000, interval: 20 });
+  await vi.waitFor(async () => expect(await states("interrupted.csv")).toContain("RUNNING"), { ...patience, interval: 20 });
   await closeDatabase();
   await running.killEverything();
 

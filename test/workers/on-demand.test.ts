@@ -1,6 +1,7 @@
 import { expect, test, vi } from "vitest";
 import { onDemand } from "../../workers/on-demand.ts";
 import { quietLog } from "../support/quiet-log.ts";
+import { patience } from "../support/patience.ts";
 
 test("work is done at once, after each nudge, and again after a failure until it succeeds", async () => {
   const outcomes = [new Error("not yet"), null, null];
@@ -11,10 +12,10 @@ test("work is done at once, after each nudge, and again after a failure until it
     const failure = outcomes[turns++];
     if (failure) throw failure;
   });
-  await vi.waitFor(() => expect(turns).toBe(2), 10_000);
+  await vi.waitFor(() => expect(turns).toBe(2), patience);
   expect(told).toEqual(["asking failed; it is tried again"]);
   working.nudge();
-  await vi.waitFor(() => expect(turns).toBe(3), 10_000);
+  await vi.waitFor(() => expect(turns).toBe(3), patience);
   await working.stop();
   working.nudge();
   expect(turns).toBe(3);
@@ -29,7 +30,7 @@ test("a nudge during the work has it done once more", async () => {
   });
   for (let n = 0; n < 3; n++) working.nudge();
   resolve();
-  await vi.waitFor(() => expect(turns).toBe(2), 10_000);
+  await vi.waitFor(() => expect(turns).toBe(2), patience);
   await working.stop();
   expect(turns).toBe(2);
 });

@@ -8,6 +8,7 @@ import { watchSources } from "../../workers/watch-sources.ts";
 import { removeTemporaryFolders, temporaryFolder } from "../scout/fixture.ts";
 import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { quietLog } from "../support/quiet-log.ts";
+import { patience } from "../support/patience.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -45,8 +46,6 @@ test("how a source is watched changes in a running system, and off is off", asyn
     await watching.stop();
   }
 });
-
-const patience = { timeout: 15_000, interval: 20 };
 
 /** The native watcher is one. */
 function processesBelow(): readonly string[] {

@@ -6,6 +6,7 @@ import type { PlannedJob } from "../../activities/plan.ts";
 import { fileVersionWorkflowId, searchAttributes, signals, taskQueue, workflowTypes } from "../../workflows/names.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testWorker, type TestWorker } from "../support/worker.ts";
+import { patience } from "../support/patience.ts";
 
 let temporal: TestTemporal;
 let worker: TestWorker;
@@ -138,7 +139,7 @@ test("cancelling one job leaves the other alone", async () => {
   plans = [[job("1"), job("2")]];
   run = async (jobId) => (jobId === "1" ? hang() : { outcome: "STAGED", attempt: 1 });
   const handle = await start();
-  await vi.waitFor(() => expect(calls).toContain("commit 2/1"), 20_000);
+  await vi.waitFor(() => expect(calls).toContain("commit 2/1"), patience);
   await handle.signal(signals.cancelJob, "1");
   expect(await handle.result()).toMatchObject({
     jobs: expect.arrayContaining([expect.objectContaining({ jobId: "1", state: "CANCELLED" })]),
@@ -149,7 +150,7 @@ test("cancelling one job leaves the other alone", async () => {
 test("cancelling the workflow cancels its jobs in the record", async () => {
   run = hang;
   const handle = await start();
-  await vi.waitFor(() => expect(calls).toContain("run 1"), 20_000);
+  await vi.waitFor(() => expect(calls).toContain("run 1"), patience);
   await handle.cancel();
   await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
   expect(calls.at(-1)).toBe("end 1 CANCELLED CANCELLED: cancelled by an operator");

@@ -14,6 +14,7 @@ import { quietLog } from "../support/quiet-log.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testTools } from "../support/tools.ts";
 import { testWorker, type TestWorker } from "../support/worker.ts";
+import { patience } from "../support/patience.ts";
 
 let database: TestDatabase;
 let temporal: TestTemporal;
@@ -54,8 +55,6 @@ afterAll(async () => {
   await temporal.close();
   await database.close();
 });
-
-const patience = { timeout: 30_000, interval: 20 };
 const scansOf = ({ name }: Source) => scans.filter((scan) => scan.source === name).map(({ paths }) => paths);
 const scanOf = ({ name }: Source) => temporal.client.workflow.getHandle(scanWorkflowId(name));
 const scheduleOf = ({ name }: Source) => temporal.client.schedule.getHandle(`scan:${name}`);

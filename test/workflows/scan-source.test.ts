@@ -14,6 +14,7 @@ import { testDatabase, type TestDatabase } from "../support/database.ts";
 import { testTemporal, type TestTemporal } from "../support/temporal.ts";
 import { testTools } from "../support/tools.ts";
 import { testWorker, type TestWorker } from "../support/worker.ts";
+import { patience } from "../support/patience.ts";
 
 let database: TestDatabase;
 let temporal: TestTemporal;
@@ -44,7 +45,6 @@ afterAll(async () => {
 
 const field = (settleMs = 0) => openField(database.db, threads, { settleMs });
 const handleOf = (source: string) => temporal.client.workflow.getHandle(scanWorkflowId(source));
-const patience = { timeout: 30_000, interval: 20 };
 
 async function start(source: string, input: unknown = { source }): Promise<ScanSourceResult> {
   const options = { workflowId: scanWorkflowId(source), taskQueue, args: [input] };

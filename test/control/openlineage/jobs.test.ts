@@ -16,6 +16,7 @@ import "../../support/quiet-temporal.ts";
 import { csv, csvPlugin, failingPlugin, slowPlugin } from "../../support/samples.ts";
 import { sha256 } from "../../support/sha256.ts";
 import { validEvent, type Event } from "./validate.ts";
+import { patience } from "../../support/patience.ts";
 
 // Real plugins, run by the activities of a worker.
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -109,7 +110,7 @@ test("a plugin that raises fails its run with the error", async () => {
 test("a file that changes while it is read aborts the run", async () => {
   const jobId = await plan("b.slow", csv(5));
   const running = act(fixture.activities.runPlugin, { jobId, quick: false });
-  await vi.waitFor(async () => expect(await eventsOf(jobId)).toHaveLength(1), 60_000);
+  await vi.waitFor(async () => expect(await eventsOf(jobId)).toHaveLength(1), patience);
   await appendFile(join(fixture.folder, "in/b.slow"), "9,9,9\n");
   expect(await running).toEqual({ outcome: "SUPERSEDED" });
   const [, abort] = await eventsOf(jobId);
