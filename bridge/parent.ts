@@ -153,7 +153,9 @@ function readMessages(
   onNonsense: () => void,
 ): Promise<readonly string[]> {
   return new Promise((resolve) => {
-    createInterface({ input: control, crlfDelay: Infinity }).on("line", (line) => {
+    // It passes on the channel's errors: a parent that is killed with messages unread resets it. What counts is its end.
+    const lines = createInterface({ input: control, crlfDelay: Infinity }).on("error", () => {});
+    lines.on("line", (line) => {
       const message = parseMessage(line);
       if (message === undefined) return onNonsense();
       if (message.ready !== undefined) resolve(message.ready.lacks);
