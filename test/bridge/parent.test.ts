@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { startParent } from "../../bridge/parent.ts";
 import { quietLog } from "../support/quiet-log.ts";
+import { patience } from "../support/patience.ts";
 import { testTools } from "../support/tools.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
 import { pluginPath } from "./run-plugin.ts";
@@ -32,7 +33,7 @@ test("a parent that is killed before it has read what is asked of it takes nobod
     for (const pid of started) process.kill(pid, "SIGCONT");
     expect(await job.end).toBeUndefined();
     await parent.ended;
-    await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), { timeout: 30_000, interval: 20 });
+    await vi.waitFor(() => expect(started.filter(isAlive)).toEqual([]), patience);
   } finally {
     await parent.close();
     rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-"""Starts a daemon as daemons are started, under the name in the input file, and ends well."""
+"""Starts a daemon as daemons are started, under the name in the input file, and ends well when its rows were received."""
 
 import ctypes
 import os
@@ -18,4 +18,7 @@ class Handler:
                 time.sleep(600)
             os._exit(0)
         os.read(ready, 1)
-        yield [{"a": 1}]
+        yield [{"a": ""}]
+        # More than waits between the two processes.
+        for _ in range(20):
+            yield [{"a": "x" * 1_000_000}]
