@@ -14,7 +14,8 @@ export async function waitForJobs(
   awaited: AwaitedJobs,
   { signal, onProgress }: { readonly signal: AbortSignal; readonly onProgress: (ended: number, of: number) => void },
 ): Promise<readonly JobRow[]> {
-  const wanted = "ids" in awaited ? awaited.ids.length : awaited.fileVersionIds.length;
+  // Several rows of a caller's may stand for one job.
+  const wanted = new Set("ids" in awaited ? awaited.ids : awaited.fileVersionIds).size;
   for (;;) {
     const found = await listJobs(db, { ...("ids" in awaited ? awaited : { fileVersionIds: awaited.fileVersionIds }), limit: 100_000 });
     const jobs = "ids" in awaited ? found : found.filter(({ pluginId, replayOf }) => pluginId === awaited.pluginId && replayOf === null);

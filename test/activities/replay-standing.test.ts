@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { rerunQuarantine } from "../../control/rerun-quarantine.ts";
+import { waitForJobs } from "../../control/wait-for-jobs.ts";
 import { stagedOutputs } from "../../db/job-output.ts";
 import { insertOutbox } from "../../db/outbox.ts";
 import { upsertTopic } from "../../db/topic.ts";
@@ -178,4 +179,37 @@ test("a mended plugin processes exactly the files with rows in quarantine again,
   expect(await standing(jobId, anew)).toEqual([anew, null]);
   expect((await visible("mend")).map((each) => each[0])).toEqual(["1", "2"]);
   expect(await rerun(true)).toEqual([]);
+});
+
+test("a file of which two versions of a plugin have set rows aside is processed anew once, and that one job is what is waited for", async () => {
+  const { db } = fixture.database;
+  await steps.plugin("twice");
+  await steps.contract("twice", strict);
+  const { jobId: first, fileVersionId } = await steps.process("bad.twice", numbers(1, 20));
+  const processAnew = async (code: string) => {
+    await fixture.publish("twice", `# ${code}\n${textPlugin}`, "*.twice");
+    await insertOutbox(db, [fileVersionId], "BACKFILL");
+    const { jobs } = await act(fixture.activities.planJobs, { fileVersionId });
+    const { jobId } = jobs[0]!;
+    return { jobId, ...(await steps.commit(jobId, await steps.stage(jobId))) };
+  };
+  const { jobId: second, state } = await processAnew("newer");
+  expect(state).toBe("PARTIAL");
+
+  await upsertTopic(db, "twice", "twice", { uri: "parquet://output/twice", mode: "replace" });
+  await fixture.publish("twice", `# mended\n${textPlugin.replace("dtype=str)", "dtype=str).replace('20', '2')")}`, "*.twice");
+  const queued = await rerunQuarantine(steps.context, { plugin: "twice" }, { insert: true });
+  expect(queued).toMatchObject([
+    { jobId: first, outcome: "queued", fileVersionId },
+    { jobId: second, outcome: "waiting", fileVersionId },
+  ]);
+  const { jobs } = await act(fixture.activities.planJobs, { fileVersionId });
+  const anew = jobs[0]!.jobId;
+  await steps.commit(anew, await steps.stage(anew));
+  const ended = await waitForJobs(
+    steps.context,
+    { fileVersionIds: queued.map((each) => each.fileVersionId), pluginId: queued[0]!.newerPluginId! },
+    { signal: AbortSignal.timeout(10_000), onProgress: () => {} },
+  );
+  expect(ended).toMatchObject([{ id: anew, state: "COMPLETED" }]);
 });
