@@ -22,7 +22,7 @@ export interface RetriedJob {
   readonly path: string;
   readonly plugin: string;
   /**
-   * `queued`: the same job waits again. `replaced`: its artifact is retired, so the file goes to the plugin's active version as another job.
+   * `queued`: the same job waits again. `replaced`: its artifact is no longer the active one, so the file goes to the plugin's active version as another job.
    * `waiting`: nothing to do, it has not ended. `refused`: it stays as it is.
    */
   readonly outcome: "queued" | "replaced" | "waiting" | "refused";
@@ -69,40 +69,18 @@ async function retry(tx: Queryable, actor: string, job: JobRow, rules: readonly 
     return result("refused", `it is ${state}: its result stands${rest}`);
   }
 
-  if (job.replayOf !== null) {
-    const other = await replayUnderWay(tx, job.replayOf);
-    if (other !== null) return result("refused", `job ${other} replays the same rows`);
-    await setJobState(tx, job.id, "QUEUED");
-    await insertOutbox(tx, [job.fileVersionId], "RETRY");
-    const detail = { path: job.path, plugin: job.plugin, version: job.pluginVersion, from: state, by: job.pluginVersion };
-    await insertAudit(tx, { actor, action: "job.retry", subject: `job ${job.id}`, detail });
-    return result("queued", null);
-  }
-  const route = routeFile(job.path, job.sourceId, rules).find((match) => match.pluginName === job.plugin);
-  const isActive = job.pluginState === "ACTIVE";
-  if (!isActive && route === undefined) {
-    return result(
-      "refused",
-      `${job.plugin} ${job.pluginVersion} is ${job.pluginState.toLowerCase()}, and no rule sends the file to an active version`,
-    );
-  }
-  if (isActive) {
-    await setJobState(tx, job.id, "QUEUED");
-    await insertOutbox(tx, [job.fileVersionId], "RETRY");
-  } else {
-    await insertOutbox(tx, [job.fileVersionId], "BACKFILL");
-  }
-  const detail = {
-    path: job.path,
-    plugin: job.plugin,
-    version: job.pluginVersion,
-    from: state,
-    by: isActive ? job.pluginVersion : route!.activeVersion,
-  };
+  const other = job.replayOf === null ? null : await replayUnderWay(tx, job.replayOf);
+  if (other !== null) return result("refused", `job ${other} replays the same rows`);
+  // A replay runs no plugin, so it doesn't matter which version is active.
+  const isSame = job.replayOf !== null || job.pluginState === "ACTIVE";
+  const route = isSame ? undefined : routeFile(job.path, job.sourceId, rules).find((match) => match.pluginName === job.plugin);
+  const ended = `${job.plugin} ${job.pluginVersion} is ${job.pluginState.toLowerCase()}`;
+  if (!isSame && route === undefined) return result("refused", `${ended}, and no rule sends the file to an active version`);
+  if (isSame) await setJobState(tx, job.id, "QUEUED");
+  await insertOutbox(tx, [job.fileVersionId], isSame ? "RETRY" : "BACKFILL");
+  const by = route === undefined ? job.pluginVersion : route.activeVersion;
+  const detail = { path: job.path, plugin: job.plugin, version: job.pluginVersion, from: state, by };
   await insertAudit(tx, { actor, action: "job.retry", subject: `job ${job.id}`, detail });
-  if (isActive) return result("queued", null);
-  return result(
-    "replaced",
-    `${job.plugin} ${job.pluginVersion} is retired; the file goes to ${job.plugin} ${route!.activeVersion} as a job of its own`,
-  );
+  if (route === undefined) return result("queued", null);
+  return result("replaced", `${ended}; the file goes to ${job.plugin} ${route.activeVersion} as a job of its own`);
 }

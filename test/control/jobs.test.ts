@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { cancelJob } from "../../control/cancel-job.ts";
 import type { ControlContext } from "../../control/context.ts";
 import { retryJobs } from "../../control/retry-jobs.ts";
+import { rejectArtifact } from "../../db/plugin.ts";
 import { insertRule } from "../../db/routing-rule.ts";
 import { beginAttempt, setJobState } from "../../db/job.ts";
 import type { Source } from "../../db/source-root.ts";
@@ -69,6 +70,9 @@ test("where a newer version of the plugin is active, the file goes to that one",
   expect(replaced).toMatchObject({ outcome: "replaced", reason: "mended 1 is retired; the file goes to mended 2 as a job of its own" });
   expect(await stateOf(jobId)).toBe("FAILED");
   expect(await outbox()).toEqual([{ id: versionId, reason: "BACKFILL" }]);
+  await rejectArtifact(db, first, "wrong");
+  const [rejected] = await retryJobs(offline, { ids: [jobId] });
+  expect(rejected).toMatchObject({ outcome: "replaced", reason: "mended 1 is rejected; the file goes to mended 2 as a job of its own" });
 });
 
 test("a waiting job is cancelled in the record, once", async () => {
