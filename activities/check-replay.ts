@@ -5,6 +5,7 @@ import { countReplayed, replayableOutputs } from "../db/replay.ts";
 import { pendingResults } from "../db/standing.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { replayOutdated } from "./replay-rows.ts";
+import { unbalanced } from "./unbalanced.ts";
 
 /**
  * Throws where a replay may not be committed: TerminalFailure LEDGER_UNBALANCED where the rows that passed and those that did not are not the
@@ -16,14 +17,14 @@ export async function checkReplay(tx: Queryable, job: JobToRun, replayOf: string
   const originals = new Map((await replayableOutputs(tx, [replayOf])).map((original) => [original.output, original]));
   for (const { output, rowsWritten, rowsQuarantined } of entries) {
     const { passed = 0, refused = 0, twice = 0 } = counts.get(output) ?? {};
-    if (passed !== rowsWritten || refused !== rowsQuarantined) throw unbalanced(output, rowsWritten, rowsQuarantined, passed, refused);
+    if (passed !== rowsWritten || refused !== rowsQuarantined) throw notedOtherwise(output, rowsWritten, rowsQuarantined, passed, refused);
     if (twice > 0) throw replayedTwice(output, twice, replayOf);
     const replacedBy = originals.get(output)?.replacedBy ?? null;
     if (replacedBy !== null) throw replayOutdated(replayOf, replacedBy);
   }
   const counted = entries.map(({ output }) => output);
   const lost = [...counts.values()].find(({ output, passed }) => passed > 0 && !counted.includes(output));
-  if (lost !== undefined) throw unbalanced(lost.output, 0, 0, lost.passed, lost.refused);
+  if (lost !== undefined) throw notedOtherwise(lost.output, 0, 0, lost.passed, lost.refused);
 }
 
 /** Results of other jobs that may be visible and would take the place of what a replay joins. */
@@ -33,12 +34,9 @@ export async function rivalsOf(tx: Queryable, jobId: string, { uri, output }: Le
   return [...ofFile.filter(({ mode }) => mode === "replace"), ...ofTarget.filter(({ mode }) => mode === "overwrite")];
 }
 
-function unbalanced(output: string, written: number, rejected: number, passed: number, refused: number): TerminalFailure {
-  return new TerminalFailure({
-    code: "LEDGER_UNBALANCED",
-    message: `output ${output}: ${written} rows were written and ${rejected} set aside again, and ${passed} are noted as passed and ${refused} as refused`,
-    hint: "Nothing was committed; retry the job, and report this if it happens again",
-  });
+function notedOtherwise(output: string, written: number, rejected: number, passed: number, refused: number): TerminalFailure {
+  const noted = `${passed} are noted as passed and ${refused} as refused`;
+  return unbalanced(output, `${written} rows were written and ${rejected} set aside again, and ${noted}`);
 }
 
 function replayedTwice(output: string, rows: number, replayOf: string): TerminalFailure {

@@ -4,10 +4,11 @@ import type { JobToRun } from "../db/job.ts";
 import type { Queryable } from "../db/pool.ts";
 import { countRejected } from "../db/quarantine.ts";
 import { joiningStandings, pendingResults, recordReplaced, standingsOf, type Standing } from "../db/standing.ts";
-import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import { TransientFailure } from "../domain/failure.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import { checkReplay, rivalsOf } from "./check-replay.ts";
 import { resultExists } from "./outputs.ts";
+import { unbalanced } from "./unbalanced.ts";
 
 /**
  * Makes visible what an attempt has staged, and ends the job, within a transaction that has locked it; returns the job's state. The sinks'
@@ -73,12 +74,4 @@ async function refuseMissing(tx: Queryable, job: JobToRun, entries: readonly Led
     const found = kept.get(output) ?? 0;
     if (found !== rowsQuarantined) throw unbalanced(output, `${rowsQuarantined} rows were set aside, and ${found} are in quarantine`);
   }
-}
-
-function unbalanced(output: string, counts: string): TerminalFailure {
-  return new TerminalFailure({
-    code: "LEDGER_UNBALANCED",
-    message: `output ${output}: ${counts}`,
-    hint: "Nothing was committed; retry the job, and report this if it happens again",
-  });
 }

@@ -12,7 +12,9 @@ import { defaultTopic, type Topic } from "../domain/topic.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
 import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
-import { createSetAside, setsAside } from "../contracts/set-aside.ts";
+import { asideOfNothing, createSetAside, setsAside } from "../contracts/set-aside.ts";
+import { resultWriters } from "./result-writers.ts";
+import { unbalanced } from "./unbalanced.ts";
 
 /** More outputs from one file than this are taken for a mistake. */
 const outputsMax = 200;
@@ -67,13 +69,7 @@ export function openOutputs(options: {
   const setAside = new Map<string, SetAside>();
   const quarantines = new Map<string, Quarantine>();
   const drifts: Drift[] = [];
-  const lineage = {
-    sourceHash: version.contentHash,
-    jobId: job.id,
-    fileVersionId: version.id,
-    processedAt: new Date(),
-    pluginVersion: `${artifact.name}@${artifact.version}`,
-  };
+  const openResult = resultWriters({ job, version, artifact, sinks });
 
   function quarantineOf(output: string): Quarantine {
     const known = quarantines.get(output) ?? createQuarantine(output, contracts.get(output) ?? { rowsMax: null, shareMax: null });
@@ -100,18 +96,7 @@ export function openOutputs(options: {
     if (topic.mode === "error") await options.refuseSecond({ ...topic, output });
     const givenColumns = columnsOf(schema);
     const screen = screenOf(output, schema, givenColumns);
-    const writer = await sinks.forUri(topic.uri).open({
-      ...topic,
-      output,
-      jobId: job.id,
-      attempt: job.attempt,
-      pluginName: artifact.name,
-      locationId: version.locationId,
-      artifactHash: artifact.artifactHash,
-      relPath: version.relPath,
-      lineage,
-      schema: screen?.schema ?? schema,
-    });
+    const writer = await openResult({ ...topic, output, schema: screen?.schema ?? schema });
     const kept = { kind: "schema", rows: 0, bytes: new Uint8Array(schema.bytes) } as const;
     const contract = contracts.get(output) ?? null;
     open.set(output, { writer, topic, contract, screen, givenColumns, schema: kept, rowsReceived: 0, rowsSent: 0 });
@@ -161,13 +146,14 @@ export function openOutputs(options: {
     compareCounts(report) {
       for (const { output, rowsSent } of report.outputs) {
         const target = open.get(output) ?? setAside.get(output);
-        if (target === undefined || target.rowsReceived !== rowsSent) throw unequalCounts(output, rowsSent, target?.rowsReceived ?? 0);
+        if (target === undefined || target.rowsReceived !== rowsSent)
+          throw unbalanced(output, `the plugin counted ${rowsSent} rows, ${target?.rowsReceived ?? 0} arrived`);
         target.rowsSent = rowsSent;
       }
     },
     async stage() {
       const homeless = [...setAside.values()].find(({ output, rowsReceived }) => rowsReceived > 0 && !open.has(output));
-      if (homeless !== undefined) throw asideOfNothing(homeless.output, artifact.name, [...open.keys()]);
+      if (homeless !== undefined) throw asideOfNothing(homeless.output, `plugin ${artifact.name}`, [...open.keys()]);
       for (const [output, { rowsReceived }] of open) {
         const aside = [...setAside.values()].find((each) => each.output === output);
         quarantines.get(output)?.checkShare(rowsReceived + (aside?.rowsReceived ?? 0));
@@ -179,18 +165,6 @@ export function openOutputs(options: {
       await Promise.all([...open.values()].map(({ writer }) => writer.abort()));
     },
   };
-}
-
-/** A result has columns, so an output that rows are set aside from must be there, if only without rows. */
-function asideOfNothing(output: string, plugin: string, known: readonly string[]): TerminalFailure {
-  return new TerminalFailure({
-    code: "QUARANTINE_WITHOUT_OUTPUT",
-    message: `plugin ${plugin} sets rows aside from output ${output}, and has not yielded it`,
-    hint:
-      known.length > 0 && !known.includes(output)
-        ? `Its outputs are ${known.join(", ")}: name one of them, like ("_quarantine.${known[0]}", rows)`
-        : `Yield ${output} also where no row of a file is good: a table with its columns and no rows, such as table.slice(0, 0)`,
-  });
 }
 
 /** With mode `error` a file has one result in a target. */
@@ -208,13 +182,5 @@ function tooManyOutputs(plugin: string): TerminalFailure {
     code: "TOO_MANY_OUTPUTS",
     message: `plugin ${plugin} opened more than ${outputsMax} outputs for one file`,
     hint: "Yield rows of one kind under one output name; use a column, not a name, for what differs from row to row",
-  });
-}
-
-function unequalCounts(output: string, rowsSent: number, rowsReceived: number): TerminalFailure {
-  return new TerminalFailure({
-    code: "LEDGER_UNBALANCED",
-    message: `output ${output}: the plugin counted ${rowsSent} rows, ${rowsReceived} arrived`,
-    hint: "Nothing was committed; retry the job, and report this if it happens again",
   });
 }

@@ -9,11 +9,11 @@ import type { ArrowMessage } from "../domain/arrow.ts";
 import type { ContractVersion } from "../domain/contract.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import type { FileVersion } from "../domain/file-version.ts";
-import type { Lineage } from "../domain/lineage.ts";
 import type { PluginArtifact } from "../domain/plugin.ts";
 import type { Sinks } from "../sinks/registry.ts";
 import type { SinkWriter } from "../sinks/sink.ts";
 import { enterLedger } from "./enter-ledger.ts";
+import { resultWriters } from "./result-writers.ts";
 
 export interface ReplayContext {
   readonly db: Database;
@@ -25,10 +25,7 @@ export interface ReplayContext {
 
 /** One attempt of a replay. */
 interface Attempt extends ReplayContext {
-  readonly job: JobToRun;
-  readonly version: FileVersion;
-  readonly artifact: PluginArtifact;
-  readonly lineage: Lineage;
+  readonly open: ReturnType<typeof resultWriters>;
   /** All that were opened. */
   readonly writers: SinkWriter[];
 }
@@ -48,9 +45,7 @@ export async function replayRows(
 ): Promise<{ readonly outcome: "STAGED"; readonly attempt: number }> {
   const outputs = standing(await replayableOutputs(context.db, [replayOf]), replayOf);
   const [artifact, contracts] = await Promise.all([context.artifactOf(job.pluginId), contractsOf(context.db, job.pluginName)]);
-  const pluginVersion = `${artifact.name}@${artifact.version}`;
-  const lineage = { sourceHash: version.contentHash, jobId: job.id, fileVersionId: version.id, processedAt: new Date(), pluginVersion };
-  const attempt: Attempt = { ...context, job, version, artifact, lineage, writers: [] };
+  const attempt: Attempt = { ...context, open: resultWriters({ job, version, artifact, sinks: context.sinks }), writers: [] };
   try {
     const entries: StagedEntry[] = [];
     const replayed: ReplayedRow[] = [];
@@ -121,23 +116,9 @@ async function replayOutput(
   return { entry, rows };
 }
 
-async function openWriter({ output, uri }: ReplayableOutput, schema: ArrowMessage, attempt: Attempt): Promise<SinkWriter> {
-  const { job, version, artifact, lineage, sinks } = attempt;
-  const writer = await sinks.forUri(uri).open({
-    uri,
-    mode: "append",
-    output,
-    jobId: job.id,
-    attempt: job.attempt,
-    pluginName: artifact.name,
-    locationId: version.locationId,
-    artifactHash: artifact.artifactHash,
-    isJoining: true,
-    relPath: version.relPath,
-    lineage,
-    schema,
-  });
-  attempt.writers.push(writer);
+async function openWriter({ output, uri }: ReplayableOutput, schema: ArrowMessage, { open, writers }: Attempt): Promise<SinkWriter> {
+  const writer = await open({ uri, mode: "append", output, isJoining: true, schema });
+  writers.push(writer);
   return writer;
 }
 

@@ -59,3 +59,15 @@ function noReason(output: string): TerminalFailure {
     hint: `Add a column ${reasonName} that says why each row is set aside; ${columnName} and ${positionName} may say in which column and where in the file`,
   });
 }
+
+/** A result has columns, so an output that rows are set aside from must be there, if only without rows. `plugin` is for the message. */
+export function asideOfNothing(output: string, plugin: string, known: readonly string[]): TerminalFailure {
+  return new TerminalFailure({
+    code: "QUARANTINE_WITHOUT_OUTPUT",
+    message: `${plugin} sets rows aside from output ${output}, and has not yielded it`,
+    hint:
+      known.length > 0
+        ? `Its outputs are ${known.join(", ")}: name one of them, like ("_quarantine.${known[0]}", rows)`
+        : `Yield ${output} also where no row of a file is good: a table with its columns and no rows, such as table.slice(0, 0)`,
+  });
+}

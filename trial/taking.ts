@@ -2,10 +2,9 @@ import { createRowSample, type RowSample, type SampledColumn } from "../arrow/ro
 import type { PluginHandlers } from "../bridge/pool.ts";
 import { createQuarantine, type Quarantine } from "../contracts/quarantine.ts";
 import { createScreen, type Screen } from "../contracts/screen.ts";
-import { createSetAside, setsAside } from "../contracts/set-aside.ts";
+import { asideOfNothing, createSetAside, setsAside } from "../contracts/set-aside.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
 import { describeChange, type Contract, type RejectedRow, type RejectedRows } from "../domain/contract.ts";
-import { TerminalFailure } from "../domain/failure.ts";
 
 /** What one output of one file came to. */
 export interface OutputTrial {
@@ -94,7 +93,7 @@ export function createTaking(options: {
     },
     finish() {
       const homeless = [...asideRows].find(([output, rows]) => rows > 0 && !open.has(output));
-      if (homeless !== undefined) throw asideOfNothing(homeless[0], [...open.keys()]);
+      if (homeless !== undefined) throw asideOfNothing(homeless[0], "the plugin", [...open.keys()]);
       for (const [output, { received }] of open) quarantines.get(output)?.checkShare(received + (asideRows.get(output) ?? 0));
     },
     outputs: () =>
@@ -131,16 +130,4 @@ function reasonsOf(rows: readonly RejectedRow[]): AsideTrial["reasons"] {
     else known.rows += 1;
   }
   return [...counts.values()].toSorted((a, b) => b.rows - a.rows).slice(0, reasonsMax);
-}
-
-/** The same that fails a job: see activities/outputs.ts. */
-function asideOfNothing(output: string, known: readonly string[]): TerminalFailure {
-  return new TerminalFailure({
-    code: "QUARANTINE_WITHOUT_OUTPUT",
-    message: `the plugin sets rows aside from output ${output}, and has not yielded it`,
-    hint:
-      known.length > 0
-        ? `Its outputs are ${known.join(", ")}: name one of them, like ("_quarantine.${known[0]}", rows)`
-        : `Yield ${output} also where no row of a file is good: a table with its columns and no rows, such as table.slice(0, 0)`,
-  });
 }
