@@ -123,6 +123,11 @@ export function environmentOf(lockfile: string, python: string): PluginEnvironme
   return { hash: createHash("sha256").update(`${lockfile}\n${python}`).digest("hex"), lockfile, python };
 }
 
+/** How many packages are locked. */
+export function countPackages({ lockfile }: PluginEnvironment): number {
+  return lockfile.match(/^[A-Za-z0-9]/gm)?.length ?? 0;
+}
+
 /** The new one was made just now, so it stays. */
 async function makeRoom({ root, bytesMax, signal, log }: EnvironmentBuild): Promise<void> {
   if (bytesMax === undefined) return;
@@ -145,9 +150,8 @@ async function folderOf({ environment, root, interpreter }: EnvironmentPlace): P
 /** Built in its final folder, because an environment's scripts and links hold its path. */
 async function buildEnvironment(build: EnvironmentBuild, folder: string): Promise<string> {
   const { environment, uv, interpreter, signal, log, onProgress } = build;
-  const packages = environment.lockfile.match(/^[A-Za-z0-9]/gm)?.length ?? 0;
   log.info("building a Python environment", { hash: environment.hash, path: folder });
-  onProgress(`Building a Python environment (${packages} locked packages) …`);
+  onProgress(`Building a Python environment (${countPackages(environment)} locked packages) …`);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   const call = {

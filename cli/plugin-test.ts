@@ -1,6 +1,6 @@
 import { watch } from "chokidar";
 import { Command, InvalidArgumentError } from "commander";
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { openTrials, type ContractText, type PluginTrial, type TrialRequest, type Trials } from "../control/try-plugin.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
@@ -57,7 +57,7 @@ async function openTrialsOf(shell: Shell): Promise<Trials> {
   const { stateDir, limits } = shell.settings();
   return openTrials({
     tools: await findPluginTools(shell),
-    environmentRoot: join(stateDir, "environments"),
+    stateDir,
     limits: { seconds: limits.pluginSeconds, memoryBytes: limits.pluginMemoryMb * 1024 * 1024, logBytes: limits.logBytes },
     log: shell.log,
     onProgress: (step) => shell.terminal.progress(step),
@@ -99,15 +99,19 @@ async function tryOnce(shell: Shell, trials: Trials, file: string, options: Test
 
 /** `trades=trades.toml`, or a path alone. */
 async function readContract(argument: string, signal: AbortSignal): Promise<ContractText> {
-  const [, output = null, path = argument] = /^([A-Za-z0-9_][A-Za-z0-9_.-]*)=(.+)$/.exec(argument) ?? [];
+  const { output, path } = splitContract(argument);
   return { output, text: await readArgument(`@${path}`, signal), where: path };
+}
+
+function splitContract(argument: string): { readonly output: string | null; readonly path: string } {
+  const [, output = null, path = argument] = /^([A-Za-z0-9_][A-Za-z0-9_.-]*)=(.+)$/.exec(argument) ?? [];
+  return { output, path };
 }
 
 /** Ctrl-C is how this ends, so it is no failure. What fails meanwhile is said, and mended by the next save. */
 async function tryOnEachSave(shell: Shell, trials: Trials, file: string, options: TestOptions): Promise<void> {
   const { terminal, signal } = shell;
-  const contracts = options.contract.map((text) => text.replace(/^[A-Za-z0-9_][A-Za-z0-9_.-]*=/, ""));
-  const watched = [file, ...contracts.map((path) => (isAbsolute(path) ? path : resolve(path)))];
+  const watched = [file, ...options.contract.map((argument) => resolve(splitContract(argument).path))];
   // Editors write in several steps, or put another file in its place.
   const watcher = watch(watched, { ignoreInitial: true, awaitWriteFinish: { stabilityThreshold: 80, pollInterval: 20 } });
   let saved = Promise.withResolvers<void>();

@@ -1,8 +1,9 @@
-import { createHash } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, parse } from "node:path";
-import { ensureEnvironment, hasEnvironment, lockPlugin } from "../bridge/environments.ts";
+import { hashArtifact } from "../bridge/artifact.ts";
+import { environmentRoot } from "../bridge/environment-store.ts";
+import { countPackages, ensureEnvironment, hasEnvironment, lockPlugin } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
 import { createPluginPool, type PluginLimits } from "../bridge/pool.ts";
 import { removeFolder } from "../bridge/scratch.ts";
@@ -44,8 +45,8 @@ export interface ContractText {
 
 export interface TrialMeans {
   readonly tools: { readonly uv: string; readonly python: string };
-  /** The folder that holds this host's environments: those that workers use. */
-  readonly environmentRoot: string;
+  /** Its environments are those that workers use. */
+  readonly stateDir: string;
   readonly limits: PluginLimits;
   readonly log: Log;
   readonly onProgress: (step: string) => void;
@@ -112,12 +113,12 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
       const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
       const began = performance.now();
       const environment = await lock(source);
-      const place = { environment, root: means.environmentRoot, interpreter: means.tools.python };
+      const place = { environment, root: environmentRoot(means.stateDir), interpreter: means.tools.python };
       const built = await hasEnvironment(place);
       const { tools, signal, log, onProgress, limits } = means;
       const python = built ?? (await ensureEnvironment({ ...place, uv: tools.uv, signal, log, onProgress })).python;
       const name = parsed.name ?? parse(request.file).name;
-      const artifactHash = createHash("sha256").update(source).update("\0").update(environment.hash).digest("hex");
+      const artifactHash = hashArtifact(source, environment.hash);
       const plugin: TrialPlugin = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, python, contracts };
       const files: FileTrial[] = [];
       const trial = (): PluginTrial => ({
@@ -125,7 +126,7 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
         environment: {
           hash: environment.hash,
           python: environment.python,
-          packages: environment.lockfile.match(/^[A-Za-z0-9]/gm)?.length ?? 0,
+          packages: countPackages(environment),
           built: built === null,
           seconds: (performance.now() - began) / 1000,
         },

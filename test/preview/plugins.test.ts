@@ -1,4 +1,4 @@
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ beforeAll(async () => {
   const { uv, python } = testTools();
   trials = await openTrials({
     tools: { uv, python },
-    environmentRoot,
+    stateDir: dirname(environmentRoot),
     limits: { seconds: 60, memoryBytes: 1024 * 1024 * 1024, logBytes: 1024 * 1024 },
     log: quietLog,
     onProgress: () => {},
