@@ -4,12 +4,13 @@ import { open, rename, rm } from "node:fs/promises";
 import { extname, resolve } from "node:path";
 import { finished } from "node:stream/promises";
 import { Command } from "commander";
-import { exportedColumns, quarantineIntoParquet } from "../control/export-quarantine.ts";
+import { exportedColumns, exportedTexts, quarantineIntoParquet } from "../control/export-quarantine.ts";
 import { streamQuarantine, type QuarantineFilter, type QuarantineRow } from "../control/list-quarantine.ts";
 import { WrongUse } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
 import { count } from "./format.ts";
 import { filterOf, reasonText, withFilter, type FilterOptions } from "./quarantine-filter.ts";
+import { csvLine } from "./row-text.ts";
 import { withSession, type Session } from "./session.ts";
 import type { Shell } from "./shell.ts";
 
@@ -84,26 +85,16 @@ async function writeText(session: Session, filter: QuarantineFilter, file: strin
   return rows;
 }
 
-const exported = Object.keys(exportedColumns) as readonly (keyof typeof exportedColumns)[];
-
 const jsonlFormat = {
   head: "",
   // The values are JSON already, with all their digits.
   line: (row: QuarantineRow): string => {
-    const facts = Object.fromEntries(exported.map((name) => [name, row[name]]));
+    const facts = Object.fromEntries(exportedColumns.map((name) => [name, row[name]]));
     return `${JSON.stringify({ ...facts, reasons: row.reasons }).slice(0, -1)},"raw":${row.raw}}\n`;
   },
 };
 
 const csvFormat = {
-  head: `${[...exported, "reasons", "raw"].join(",")}\n`,
-  line: (row: QuarantineRow): string =>
-    `${[...exported.map((name) => row[name]), row.reasons.map(reasonText).join("; "), row.raw].map(csvField).join(",")}\n`,
+  head: `${csvLine([...exportedColumns, "reasons", "raw"])}\n`,
+  line: (row: QuarantineRow): string => `${csvLine([...exportedTexts(row), row.reasons.map(reasonText).join("; "), row.raw])}\n`,
 };
-
-/** RFC 4180, with plain line ends; null is an empty field. */
-function csvField(value: string | number | Date | null): string {
-  if (value === null) return "";
-  const text = value instanceof Date ? value.toISOString() : String(value);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
