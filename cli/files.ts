@@ -3,7 +3,7 @@ import { listFiles, type ListedFile } from "../control/list-files.ts";
 import { groupings, mapUnmatched, type Grouping } from "../control/map-unmatched.ts";
 import { withExamples } from "./examples.ts";
 import { bytes, relativeTime, shortHash } from "./format.ts";
-import { parseCount } from "./parse-count.ts";
+import { moreThan, parseCount } from "./parse-count.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -39,7 +39,7 @@ export function createCommand(shell: Shell): Command {
         const limit = options.limit ?? 100;
         const { files, more } = await listFiles(session, { ...options, limit, unmatched: options.unmatched === true });
         shell.terminal.show(files, () => (files.length === 0 ? nothing(options) : renderTable(shell.terminal, fileColumns, files)));
-        if (more) shell.terminal.note(`There are more: --limit ${limit * 10}`);
+        if (more) shell.terminal.note(moreThan(limit));
       });
     });
   return withExamples(command, {

@@ -9,7 +9,7 @@ import { withExamples } from "./examples.ts";
 import { count, duration, number, printable, relativeTime } from "./format.ts";
 import { eventsCommand } from "./job-events.ts";
 import { describeJob, stateStyle, workflowUrl } from "./job-page.ts";
-import { parseCount } from "./parse-count.ts";
+import { moreThan, parseCount } from "./parse-count.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -48,7 +48,7 @@ function listCommand(shell: Shell): Command {
         shell.terminal.show(jobs, () =>
           jobs.length === 0 ? "No job. casparian doctor says why" : renderTable(shell.terminal, jobColumns, jobs),
         );
-        if (more) shell.terminal.note(`There are more: --limit ${options.limit * 10}`);
+        if (more) shell.terminal.note(moreThan(options.limit));
       });
     });
   return withExamples(command, {

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { listQuarantine, readQuarantine, type QuarantineRow, type QuarantineSummary } from "../control/list-quarantine.ts";
 import { withExamples } from "./examples.ts";
 import { number, printable, relativeTime } from "./format.ts";
-import { parseCount } from "./parse-count.ts";
+import { moreThan, parseCount } from "./parse-count.ts";
 import { exportCommand } from "./quarantine-export.ts";
 import { filterOf, reasonText, withFilter, type FilterOptions } from "./quarantine-filter.ts";
 import { replayCommand } from "./quarantine-replay.ts";
@@ -57,7 +57,7 @@ function showCommand(shell: Shell): Command {
           shown.length === 0 ? `Job ${jobId} has set nothing aside.` : renderTable(shell.terminal, rowColumns, shown),
         );
         if (rows.length > shown.length)
-          shell.terminal.note(`There are more: --limit ${options.limit * 10}, or casparian quarantine export`);
+          shell.terminal.note(`${moreThan(options.limit)}, or casparian quarantine export FILE --job ${jobId}`);
       });
     });
   return withExamples(command, { "casparian quarantine show 17": "", "casparian quarantine show 17 --json": "" });
