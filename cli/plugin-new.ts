@@ -4,6 +4,7 @@ import { listExamples, newPlugin, type NewPlugin } from "../control/new-plugin.t
 import { withExamples } from "./examples.ts";
 import { printable } from "./format.ts";
 import type { Shell } from "./shell.ts";
+import { shellWord } from "./shell-word.ts";
 
 interface NewOptions {
   readonly on?: string;
@@ -40,16 +41,12 @@ function describeNew({ path, name, isGuess }: NewPlugin, { on }: NewOptions): st
     `Wrote ${file}`,
     ...(isGuess ? ["It takes *.csv; change that in its MANIFEST"] : []),
     "Next:",
-    `  casparian plugin test ${file} --on ${quote(on ?? "FILE")} --watch    try it on real files while you write it`,
-    `  casparian plugin publish ${file}    let it take files, as ${name}`,
+    `  casparian plugin test ${shellWord(file)} --on ${shellWord(on ?? "FILE")} --watch    try it on real files while you write it`,
+    `  casparian plugin publish ${shellWord(file)}    let it take files, as ${name}`,
   ].join("\n");
 }
 
 function describeExamples(examples: readonly string[], unasked: boolean): string {
   const lines = examples.length === 0 ? ["No examples come with this program"] : examples;
   return [...lines, ...(unasked ? ["", "Give a name: casparian plugin new NAME [--like EXAMPLE]"] : [])].join("\n");
-}
-
-function quote(text: string): string {
-  return /^[\w./=:@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

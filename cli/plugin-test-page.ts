@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { FileTrial, PluginTrial } from "../control/try-plugin.ts";
 import { bytes, count, duration, number, printable } from "./format.ts";
 import { describeRows } from "./query-table.ts";
+import { shellWord } from "./shell-word.ts";
 import { renderTable, type Column } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -126,7 +127,7 @@ function describeEnd({ plugin, files, failed, filesLeft, filesNotTaken, warnings
   lines.push(`${count(files.length, "file")} tried: ${done}${aside === 0 ? "" : `, and ${count(aside, "row")} would be set aside`}`);
   if (filesLeft > 0) lines.push(`${count(filesLeft, "more file")} left out: --limit ${files.length + filesLeft} tries them, too`);
   if (filesNotTaken > 0) lines.push(`${count(filesNotTaken, "other file")} below the folder: its pattern does not take them`);
-  if (failed === 0 && !watching) lines.push(`Next: casparian plugin publish ${shortPath(plugin.path)}`);
+  if (failed === 0 && !watching) lines.push(`Next: casparian plugin publish ${shellWord(shortPath(plugin.path))}`);
   return lines.join("\n");
 }
 

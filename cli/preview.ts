@@ -8,6 +8,7 @@ import { parseCount } from "./parse-count.ts";
 import { describePreview } from "./preview-page.ts";
 import { parseSize } from "./quantity.ts";
 import type { Shell } from "./shell.ts";
+import { shellWord } from "./shell-word.ts";
 
 interface PreviewCommandOptions {
   readonly rows: number;
@@ -45,11 +46,11 @@ function nextSteps({ plugin, example, content: { kind } }: PreviewResult, asked:
   const file = printable(asked.replace(/!\/.*$/, ""));
   if (plugin !== null) {
     const written = printable(relative(process.cwd(), plugin) || plugin);
-    return ["", `Wrote ${written}`, `Next: casparian plugin test ${written} --on ${/^[\w./-]+$/.test(file) ? file : JSON.stringify(file)}`];
+    return ["", `Wrote ${written}`, `Next: casparian plugin test ${shellWord(written)} --on ${shellWord(file)}`];
   }
   if (kind === "empty" || (kind === "binary" && example === null)) return [];
   return [
     "",
-    `Next: ${example === null ? `casparian preview ${file} --plugin NAME.py` : `casparian plugin new NAME --like ${example} --on ${file}`}`,
+    `Next: ${example === null ? `casparian preview ${shellWord(file)} --plugin NAME.py` : `casparian plugin new NAME --like ${example} --on ${shellWord(file)}`}`,
   ];
 }
