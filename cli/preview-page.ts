@@ -124,27 +124,13 @@ function bodyOf(terminal: Terminal, content: Content): readonly string[] {
         renderTable(terminal, typedColumns, content.columns),
         ...content.columns.flatMap(({ name, notes }) => notes.map((note) => `  ${printable(name)}: ${printable(note)}`)),
         "",
-        rowsOf(
-          terminal,
-          content.columns.map(({ name }) => name),
-          content.first,
-          content.rows,
-        ),
+        rowsOf(terminal, content),
       ];
     case "parquet":
     case "arrow":
-      return [
-        renderTable(terminal, plainColumns, content.columns),
-        "",
-        rowsOf(
-          terminal,
-          content.columns.map(({ name }) => name),
-          content.first,
-          content.rows,
-        ),
-      ];
+      return [renderTable(terminal, plainColumns, content.columns), "", rowsOf(terminal, content)];
     case "xml":
-      return content.columns.length === 0 ? [] : [`${content.row} has ${content.columns.map(printableName).join(", ")}`];
+      return content.columns.length === 0 ? [] : [`${content.row} has ${content.columns.map((name) => printable(name)).join(", ")}`];
     case "excel":
       return [renderTable(terminal, sheetColumns, content.sheets)];
     case "lines":
@@ -156,20 +142,11 @@ function bodyOf(terminal: Terminal, content: Content): readonly string[] {
   }
 }
 
-function printableName(name: string): string {
-  return printable(name);
-}
-
-function rowsOf(terminal: Terminal, names: readonly string[], first: readonly (readonly (string | null)[])[], rows: number | null): string {
+function rowsOf(terminal: Terminal, { columns, first, rows }: Extract<Content, { readonly columns: readonly { name: string }[] }>): string {
+  if (first.length === 0) return "no row";
   const short = first.map((row) => row.map((value) => (value !== null && value.length > 200 ? `${value.slice(0, 199)}…` : value)));
-  return first.length === 0
-    ? "no row"
-    : describeRows(
-        terminal,
-        names.map((name) => ({ name, type: "", isNumber: false })),
-        { rows: short, total: rows ?? first.length },
-        "--rows",
-      );
+  const shown = columns.map(({ name }) => ({ name, type: "", isNumber: false }));
+  return describeRows(terminal, shown, { rows: short, total: rows ?? first.length }, "--rows");
 }
 
 const typedColumns: readonly Column<TypedColumn>[] = [

@@ -7,6 +7,7 @@ import { ServiceUnreachable, WrongUse } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
 import { count, number, printable } from "./format.ts";
 import { jobColumns } from "./jobs.ts";
+import { reasonText } from "./quarantine-filter.ts";
 import { withSession, type Session } from "./session.ts";
 import type { Shell } from "./shell.ts";
 import { renderTable } from "./table.ts";
@@ -131,9 +132,9 @@ function describeTrial({ output, rowsOpen, rowsPassing, reasons, refusal, ...res
   const passed = `${number(rowsPassing)} of ${count(tried, "row")} ${tried === 1 ? "passes" : "pass"} contract version ${rest.contractVersion}`;
   return [
     `  ${output}: ${[...(tried === 0 ? [] : [passed]), ...aside].join("; ")}`,
-    ...reasons.slice(0, reasonsMax).map(({ reason: { column, reason }, rows }) => {
+    ...reasons.slice(0, reasonsMax).map(({ reason, rows }) => {
       const more = rows === 1 ? "" : ` (${count(rows, "row")})`;
-      return `    ${printable(column === null ? reason : `${column}: ${reason}`)}${more}`;
+      return `    ${printable(reasonText(reason))}${more}`;
     }),
   ];
 }

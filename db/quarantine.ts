@@ -144,7 +144,7 @@ export async function listRejected(
   return rows;
 }
 
-/** What was set aside, by job and output, newest first, with the reasons that come most often. */
+/** What one output of one job has set aside. */
 export interface QuarantineSummary {
   readonly jobId: string;
   readonly plugin: string;
@@ -159,6 +159,7 @@ export interface QuarantineSummary {
   readonly reason: RejectionReason;
 }
 
+/** By job and output, newest first. */
 export async function summarizeRejected(db: Queryable, filter: QuarantineFilter, limit: number): Promise<readonly QuarantineSummary[]> {
   const { rows } = await db.query<QuarantineSummary>(
     `select q.job_id as "jobId", p.name as plugin, q.output_name as output, l.rel_path as path, count(*)::float8 as rows,
