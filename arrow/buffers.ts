@@ -42,3 +42,8 @@ export function dictionariesIn(field: ArrowField): readonly (readonly [id: numbe
   const within = field.children.flatMap(dictionariesIn);
   return dictionary === undefined ? within : [...within, [dictionary.id, values]];
 }
+
+/** The ids of the dictionaries of a column and of what is in it. */
+export function dictionaryIds(field: ArrowField): readonly number[] {
+  return dictionariesIn(field).map(([id]) => id);
+}

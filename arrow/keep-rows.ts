@@ -1,3 +1,4 @@
+import { dictionaryIds } from "./buffers.ts";
 import type { Column } from "./column.ts";
 import { compactColumn } from "./compact.ts";
 import { runsOf, takeRows } from "./filter.ts";
@@ -16,9 +17,4 @@ export function createRowKeeper(fields: readonly ArrowField[]): (columns: readon
     const taken = columns.map((column) => compactColumn(takeRows(column, runs), shared));
     return Buffer.concat([...writeDictionaries(taken), writeBatch(runs.rows, taken)].map(({ bytes }) => bytes));
   };
-}
-
-/** The dictionaries of a field and of those below it. */
-export function dictionaryIds({ dictionary, children }: ArrowField): readonly number[] {
-  return [...(dictionary === undefined ? [] : [dictionary.id]), ...children.flatMap(dictionaryIds)];
 }

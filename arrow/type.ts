@@ -110,3 +110,12 @@ function valueTypeName(type: ArrowType, children: readonly ArrowField[]): string
 function childNames(children: readonly ArrowField[]): string {
   return children.map((child) => `${child.name}: ${typeName(child)}${child.nullable ? "" : " not null"}`).join(", ");
 }
+
+/** Whether it is Arrow's extension type for UUIDs. */
+export function isUuid({ type, metadata }: ArrowField): boolean {
+  if (type.kind !== "fixed_size_binary" || type.width !== 16) return false;
+  return metadata.some(({ key, value }) => Buffer.from(key).equals(extensionKey) && Buffer.from(value).equals(uuidName));
+}
+
+const extensionKey = Buffer.from("ARROW:extension:name");
+const uuidName = Buffer.from("arrow.uuid");

@@ -1,6 +1,7 @@
+import { dictionaryIds } from "../arrow/buffers.ts";
 import { createBatchReader, type Batch, type Column } from "../arrow/column.ts";
 import { runsOf, takeRows } from "../arrow/filter.ts";
-import { createRowKeeper, dictionaryIds } from "../arrow/keep-rows.ts";
+import { createRowKeeper } from "../arrow/keep-rows.ts";
 import { dictionaryOf, openMessage, readingArrow } from "../arrow/message.ts";
 import { writeSchema } from "../arrow/schema.ts";
 import { jsonReader } from "../arrow/text.ts";

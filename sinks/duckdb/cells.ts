@@ -1,6 +1,5 @@
 import binding from "@duckdb/node-bindings";
-import type { ArrowField } from "../../arrow/type.ts";
-import { isUuid } from "../postgres/sql-type.ts";
+import { isUuid, type ArrowField } from "../../arrow/type.ts";
 import { decimalOf, isArray } from "./sql-type.ts";
 
 /**

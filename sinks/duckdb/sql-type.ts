@@ -1,7 +1,6 @@
-import { dateUnits, timeUnits, typeName, type ArrowField } from "../../arrow/type.ts";
+import { dateUnits, isUuid, timeUnits, typeName, type ArrowField } from "../../arrow/type.ts";
 import type { TerminalFailure } from "../../domain/failure.ts";
 import { typeRefused } from "../columns.ts";
-import { isUuid } from "../postgres/sql-type.ts";
 import { quoted } from "../postgres/quote.ts";
 import { folded } from "./folded.ts";
 

@@ -1,5 +1,5 @@
 import type { ArrowMessage } from "../../domain/arrow.ts";
-import { dictionariesIn } from "../../arrow/buffers.ts";
+import { dictionaryIds } from "../../arrow/buffers.ts";
 import { dictionaryOf, endOfStream, openMessage, readingArrow } from "../../arrow/message.ts";
 import type { ArrowField } from "../../arrow/type.ts";
 
@@ -18,7 +18,7 @@ interface SeenDictionary {
 }
 
 export function createDictionaries(fields: readonly ArrowField[]): Dictionaries {
-  const wanted = new Set(fields.flatMap(dictionariesIn).map(([id]) => id));
+  const wanted = new Set(fields.flatMap(dictionaryIds));
   const present = new Map<number, { readonly generation: number; readonly messages: readonly Uint8Array[] }>();
   return {
     add({ bytes }) {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { createBatchReader, type Batch } from "../../arrow/column.ts";
-import { dictionariesIn } from "../../arrow/buffers.ts";
+import { dictionaryIds } from "../../arrow/buffers.ts";
 import { compactColumn } from "../../arrow/compact.ts";
 import { takeRows } from "../../arrow/filter.ts";
 import { readingArrow } from "../../arrow/message.ts";
@@ -63,7 +63,7 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
   const { staging, folders } = await openPlace(place, { name, attempt }, options);
 
   const dictionaries = createDictionaries(fileFields);
-  const dictionaryIds = new Set(fileFields.flatMap(dictionariesIn).map(([id]) => id));
+  const sharedIds = new Set(fileFields.flatMap(dictionaryIds));
   const schemaBytes = writeSchema(stored.sent);
   const split = createSplitter(columns.folders);
   const partitions = new Map<string, Partition>();
@@ -87,7 +87,7 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
     const known = partitions.get(filePath) ?? openPartition(filePath);
     partitions.set(filePath, known);
     const before = known.pending.bytes();
-    known.pending.add(messageOf(batch, { columns: columns.files, runs, dictionaryIds }));
+    known.pending.add(messageOf(batch, { columns: columns.files, runs, sharedIds }));
     pendingBytes += known.pending.bytes() - before;
     if (known.pending.bytes() >= options.partBytes(fileFields.length)) await sendPart(known);
     while (pendingBytes > options.pendingBytesMax()) await sendPart(largest(partitions));
@@ -158,14 +158,14 @@ interface Cut extends Pick<Piece, "runs"> {
   /** Of the columns that stay in the files. */
   readonly columns: readonly number[];
   /** Dictionaries are written apart, for all pieces. */
-  readonly dictionaryIds: ReadonlySet<number>;
+  readonly sharedIds: ReadonlySet<number>;
 }
 
-function messageOf(batch: Batch, { columns, runs, dictionaryIds }: Cut): Uint8Array {
+function messageOf(batch: Batch, { columns, runs, sharedIds }: Cut): Uint8Array {
   const kept = columns.map((at) => batch.columns[at]!);
   if (runs.rows === batch.rows) return writeBatch(batch.rows, kept).bytes;
   return readingArrow("a batch", () => {
-    const taken = kept.map((column) => compactColumn(takeRows(column, runs), dictionaryIds));
+    const taken = kept.map((column) => compactColumn(takeRows(column, runs), sharedIds));
     return writeBatch(runs.rows, taken).bytes;
   });
 }

@@ -1,5 +1,5 @@
 import type { TerminalFailure } from "../../domain/failure.ts";
-import { typeName, type ArrowField } from "../../arrow/type.ts";
+import { isUuid, typeName, type ArrowField } from "../../arrow/type.ts";
 import { typeRefused } from "../columns.ts";
 import { checkInJson } from "../tables/columns.ts";
 
@@ -109,15 +109,6 @@ function plainType(field: ArrowField): Exclude<keyof typeof oids, "jsonb" | "num
 function plain(name: ReturnType<typeof plainType>): SqlType {
   return { name, oid: name === "numeric(20,0)" ? oids.numeric : oids[name] };
 }
-
-/** Whether it is Arrow's extension type for UUIDs. */
-export function isUuid({ type, metadata }: ArrowField): boolean {
-  if (type.kind !== "fixed_size_binary" || type.width !== 16) return false;
-  return metadata.some(({ key, value }) => Buffer.from(key).equals(extensionKey) && Buffer.from(value).equals(uuidName));
-}
-
-const extensionKey = Buffer.from("ARROW:extension:name");
-const uuidName = Buffer.from("arrow.uuid");
 
 /** Scales below 0 or above the precision, which only Postgres 15 and later know, get more digits. */
 function numeric(field: ArrowField, path: string): SqlType {
