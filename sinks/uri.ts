@@ -21,6 +21,15 @@ export function parseSinkUri(uri: string): SinkUri {
   return { scheme: scheme.toLowerCase(), rest };
 }
 
+/** A name as it stands in a URI, decoded. Throws what `refuse` makes of the reason where it can't be. */
+export function decodeName(written: string, refuse: (why: string) => Error): string {
+  try {
+    return decodeURIComponent(written);
+  } catch {
+    throw refuse(`"${written}" is not percent-encoded`);
+  }
+}
+
 /** Why a URI that asks for partitions is refused. */
 export function notPartitioned(uri: string, why: string): TerminalFailure {
   return new TerminalFailure({

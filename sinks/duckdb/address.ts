@@ -1,7 +1,7 @@
 import { normalize, resolve } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
-import type { TableName } from "../tables/table-name.ts";
-import { parseSinkUri } from "../uri.ts";
+import { writeTableName, type TableName } from "../tables/table-name.ts";
+import { decodeName, parseSinkUri } from "../uri.ts";
 
 /** Where a `duckdb://` URI leads. */
 export interface DuckdbAddress {
@@ -33,8 +33,8 @@ export function duckdbUri(uri: string, output: string): string {
   return uriOf(path, tableFor(table, output));
 }
 
-export function uriOf(path: string, { schema, name }: TableName): string {
-  return `duckdb://${path}?table=${encodeName(schema)}.${encodeName(name)}`;
+export function uriOf(path: string, table: TableName): string {
+  return `duckdb://${path}?table=${writeTableName(table)}`;
 }
 
 export function pathOf({ path }: DuckdbAddress, baseDir: string): string {
@@ -46,24 +46,12 @@ export function tableFor(table: TableName | null, output: string): TableName {
 }
 
 function tableOf(uri: string, text: string): TableName {
-  const names = text.split(".").map((part) => decode(uri, part));
+  const names = text.split(".").map((part) => decodeName(part, (why) => misunderstood(uri, why)));
   if (names.length > 2 || names.some((name) => name === "" || name.includes("\0")))
     throw misunderstood(uri, `"${text}" is not a table: write schema.table, with %2E for a dot within a name`);
   const [schema, name] = names.length === 1 ? ["main", names[0]!] : (names as [string, string]);
   if (takenSchemas.has(schema.toLowerCase())) throw misunderstood(uri, `the schema ${schema} is not for results`);
   return { schema, name };
-}
-
-function decode(uri: string, part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw misunderstood(uri, `"${part}" is not percent-encoded`);
-  }
-}
-
-function encodeName(name: string): string {
-  return encodeURIComponent(name).replaceAll(".", "%2E");
 }
 
 function misunderstood(uri: string, why: string): TerminalFailure {

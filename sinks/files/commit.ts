@@ -1,7 +1,7 @@
 import { copyFile, link, mkdir, readdir, rename, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { onFiles, systemCode } from "./refusal.ts";
+import { onFiles, systemCode, unlessGone } from "./refusal.ts";
 import { removeEmptyStaging, syncFolders } from "./staging.ts";
 import { replacedFolder, replacedName, stagingFolder } from "./target.ts";
 
@@ -143,16 +143,12 @@ function taken(path: string): TerminalFailure {
   });
 }
 
-function lost(from: string, to: string): TerminalFailure {
+/** Neither what was staged nor its target is there. */
+export function lost(from: string, to: string): TerminalFailure {
   return new TerminalFailure({
     code: "STAGED_LOST",
     message: `neither the staged result ${from} nor its target ${to} is there`,
     hint: "Somebody removed it; retry the job to write it again",
     data: { staged: from, target: to },
   });
-}
-
-function unlessGone(error: unknown): undefined {
-  if (systemCode(error) !== "ENOENT") throw error;
-  return undefined;
 }

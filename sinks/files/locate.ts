@@ -4,7 +4,7 @@ import { parquetFiles } from "../parquet/ownership.ts";
 import type { StagedOutput } from "../sink.ts";
 import { textFiles } from "../text/marks.ts";
 import type { FileKind } from "./commit.ts";
-import { systemCode } from "./refusal.ts";
+import { unlessAbsent } from "./refusal.ts";
 import { replacedFolder, replacedName } from "./target.ts";
 
 /** Sinks that write one file a result into a folder. */
@@ -37,7 +37,7 @@ export type Located =
 export async function locateFile(folder: string, scheme: FileScheme, { mode, sizeBytes, staged, target }: KeptResult): Promise<Located> {
   const visible = join(folder, basename(target));
   const name = String(staged["name"]);
-  const found = await stat(visible, { bigint: true }).catch(unlessGone);
+  const found = await stat(visible, { bigint: true }).catch(unlessAbsent);
   const passesOn = mode === "replace" || mode === "overwrite";
   if (found !== undefined && found.isFile() && found.size === BigInt(sizeBytes)) {
     if (!passesOn) return fileAt(visible, null);
@@ -47,7 +47,7 @@ export async function locateFile(folder: string, scheme: FileScheme, { mode, siz
       return fileAt(visible, identityOf(found));
   }
   const kept = join(folder, replacedFolder, replacedName(name));
-  const replaced = await stat(kept, { bigint: true }).catch(unlessGone);
+  const replaced = await stat(kept, { bigint: true }).catch(unlessAbsent);
   if (replaced !== undefined && replaced.isFile() && replaced.size === BigInt(sizeBytes)) return fileAt(kept, null);
   const there = found ?? replaced;
   return there === undefined
@@ -61,15 +61,10 @@ function fileAt(path: string, identity: string | null): Located {
 
 /** What a file is now, to be compared with what it was when it was located; undefined where it is gone. */
 export async function readIdentity(path: string): Promise<string | undefined> {
-  const found = await stat(path, { bigint: true }).catch(unlessGone);
+  const found = await stat(path, { bigint: true }).catch(unlessAbsent);
   return found === undefined ? undefined : identityOf(found);
 }
 
 export function identityOf({ dev, ino, size, mtimeNs }: { dev: bigint; ino: bigint; size: bigint; mtimeNs: bigint }): string {
   return [dev, ino, size, mtimeNs].join(" ");
-}
-
-function unlessGone(error: unknown): undefined {
-  if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR") throw error;
-  return undefined;
 }

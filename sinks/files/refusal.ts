@@ -54,3 +54,15 @@ export function systemCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("syscall" in error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
 }
+
+/** Of a file or folder that may be gone: undefined where it is, and any other failure again. */
+export function unlessGone(error: unknown): undefined {
+  if (systemCode(error) !== "ENOENT") throw error;
+  return undefined;
+}
+
+/** The same where a folder above it may have become a file. */
+export function unlessAbsent(error: unknown): undefined {
+  if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR") throw error;
+  return undefined;
+}

@@ -1,7 +1,7 @@
 import { mkdir, open, readdir, rm, rmdir, unlink } from "node:fs/promises";
 import type { FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { onFiles, systemCode } from "./refusal.ts";
+import { onFiles, systemCode, unlessAbsent, unlessGone } from "./refusal.ts";
 import { ownerOfStaged, stagingFolder } from "./target.ts";
 
 export interface StagingFile {
@@ -57,7 +57,7 @@ export function removeStaging(folder: string, name: string): Promise<void> {
 const companionSuffixes = [".wal", ".tmp"];
 
 async function removeWithCompanions(path: string): Promise<void> {
-  await unlink(path).catch(ignore("ENOENT"));
+  await unlink(path).catch(unlessGone);
   await Promise.all(companionSuffixes.map((suffix) => rm(`${path}${suffix}`, { recursive: true, force: true })));
 }
 
@@ -80,7 +80,7 @@ export function sweepStaging(folder: string, isAlive: (jobId: string, attempt: n
   const staging = join(folder, stagingFolder);
   return onFiles(`${staging} can't be swept`, async () => {
     const removed: string[] = [];
-    for (const name of await readdir(staging).catch(noEntries)) {
+    for (const name of (await readdir(staging).catch(unlessAbsent)) ?? []) {
       const owner = ownerOfStaged(name);
       if (owner === undefined || (await isAlive(owner.jobId, owner.attempt))) continue;
       await removeWithCompanions(join(staging, name));
@@ -102,16 +102,4 @@ export async function syncFolders(folder: string, top: string): Promise<void> {
     }
     if (at === top || at === dirname(at)) return;
   }
-}
-
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (systemCode(error) !== code) throw error;
-    return undefined;
-  };
-}
-
-function noEntries(error: unknown): readonly string[] {
-  if (systemCode(error) === "ENOENT" || systemCode(error) === "ENOTDIR") return [];
-  throw error;
 }

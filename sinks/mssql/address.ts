@@ -2,7 +2,7 @@ import { isConnectionName } from "../../domain/connection.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
 import type { TableName } from "../tables/table-name.ts";
-import { parseSinkUri } from "../uri.ts";
+import { decodeName, parseSinkUri } from "../uri.ts";
 
 /** Where an `mssql://` URI leads. */
 export interface MssqlAddress {
@@ -30,20 +30,12 @@ export function mssqlAddress(uri: string): MssqlAddress {
   if (unknown !== undefined) throw misunderstood(uri, `it has an unknown parameter "${unknown}"`);
   const connection = parameters.get("connection") ?? "mssql";
   if (!isConnectionName(connection)) throw misunderstood(uri, `"${connection}" is not the name of a connection`);
-  const names = path.split(".").map((part) => decode(uri, part));
+  const names = path.split(".").map((part) => decodeName(part, (why) => misunderstood(uri, why)));
   if (names.length > 2 || names.includes("")) throw misunderstood(uri, `"${path}" is not a table`);
   const long = names.find((name) => name.length > nameUnitsMax);
   if (long !== undefined) throw misunderstood(uri, `the name "${long}" has more than ${nameUnitsMax} characters`);
   const [schema, name] = names.length === 1 ? ["dbo", names[0]!] : (names as [string, string]);
   return { connection, table: { schema, name } };
-}
-
-function decode(uri: string, part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw misunderstood(uri, `"${part}" is not percent-encoded`);
-  }
 }
 
 function misunderstood(uri: string, why: string): TerminalFailure {

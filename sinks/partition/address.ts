@@ -1,6 +1,6 @@
 import { TerminalFailure } from "../../domain/failure.ts";
 import { lineageColumns } from "../../domain/lineage.ts";
-import { parseSinkUri } from "../uri.ts";
+import { decodeName, parseSinkUri } from "../uri.ts";
 
 /** Where a `parquet://folder?partition=a,b` URI leads, and by which columns its rows are spread over folders; none without the parameter. */
 export interface ParquetAddress {
@@ -40,7 +40,7 @@ export function parquetAddress(uri: string): ParquetAddress {
     partition = parameter
       .slice(equals + 1)
       .split(",")
-      .map((column) => columnOf(uri, column));
+      .map((column) => decodeName(column, (why) => misunderstood(uri, why)));
   }
   checkColumns(uri, partition!);
   return { folder, partition: partition! };
@@ -57,14 +57,6 @@ export function parquetUri(uri: string): string {
 /** The result that a file belongs to, by its path; another path as it is. */
 export function resultOfFile(path: string): string {
   return new RegExp(`^(.*/${resultColumn}=[^/]+)/`, "s").exec(path)?.[1] ?? path;
-}
-
-function columnOf(uri: string, written: string): string {
-  try {
-    return decodeURIComponent(written);
-  } catch {
-    throw misunderstood(uri, `"${written}" is not percent-encoded`);
-  }
 }
 
 function checkColumns(uri: string, columns: readonly string[]): void {

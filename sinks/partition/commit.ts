@@ -3,8 +3,8 @@ import { mkdir, readdir, rename, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { TerminalFailure } from "../../domain/failure.ts";
-import type { StagedName } from "../files/commit.ts";
-import { onFiles, systemCode } from "../files/refusal.ts";
+import { lost, type StagedName } from "../files/commit.ts";
+import { onFiles, systemCode, unlessGone } from "../files/refusal.ts";
 import { syncFolders } from "../files/staging.ts";
 import { ownerOfStaged } from "../files/target.ts";
 import { areOfOneJob } from "../result-name.ts";
@@ -37,7 +37,7 @@ export function commitFolder(staged: StagedFolder): Promise<void> {
   return onFiles(`${to} can't be committed`, async () => {
     for (let turn = 1; !(await isAt(to, staged)); turn += 1) {
       const found = await stagedUnder(place, name);
-      if (found.length === 0 && turn >= looksMin) throw lost(staged, to);
+      if (found.length === 0 && turn >= looksMin) throw lost(join(place.staging, name), to);
       // Nothing at all may be a rename in the midst of our look; a claim is that of a process at work, unless it lasts.
       if (found.includes(name) || (found.length > 0 && turn >= patience))
         await makeVisible(staged, found.includes(name) ? name : found[0]!);
@@ -207,19 +207,4 @@ function taken(path: string): TerminalFailure {
     hint: "Move it away, then retry the job",
     data: { path },
   });
-}
-
-function lost({ place, name }: StagedFolder, to: string): TerminalFailure {
-  const staged = join(place.staging, name);
-  return new TerminalFailure({
-    code: "STAGED_LOST",
-    message: `neither the staged result ${staged} nor its target ${to} is there`,
-    hint: "Somebody removed it; retry the job to write it again",
-    data: { staged, target: to },
-  });
-}
-
-function unlessGone(error: unknown): undefined {
-  if (systemCode(error) !== "ENOENT") throw error;
-  return undefined;
 }

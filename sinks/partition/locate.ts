@@ -1,7 +1,7 @@
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { identityOf, type KeptResult, type Located } from "../files/locate.ts";
-import { systemCode } from "../files/refusal.ts";
+import { unlessAbsent } from "../files/refusal.ts";
 import { parquetAddress } from "./address.ts";
 import { emptyName, manifestName, readManifest } from "./manifest.ts";
 import { placeOf, replacedPath, type Place } from "./place.ts";
@@ -37,20 +37,15 @@ export async function locateFolder(folder: string, { uri, sizeBytes, staged, tar
 }
 
 async function swappedOut({ staging }: Place): Promise<readonly string[]> {
-  const names = await readdir(staging).catch((error: unknown) => unlessGone(error) ?? []);
+  const names = await readdir(staging).catch((error: unknown) => unlessAbsent(error) ?? []);
   return names.map((name) => join(staging, name));
 }
 
 async function markOf(path: string): Promise<string | undefined> {
-  const found = await stat(join(path, manifestName), { bigint: true }).catch(unlessGone);
+  const found = await stat(join(path, manifestName), { bigint: true }).catch(unlessAbsent);
   return found && identityOf(found);
 }
 
 async function sizeOf(path: string): Promise<number> {
-  return (await stat(path).catch(unlessGone))?.size ?? 0;
-}
-
-function unlessGone(error: unknown): undefined {
-  if (systemCode(error) !== "ENOENT" && systemCode(error) !== "ENOTDIR") throw error;
-  return undefined;
+  return (await stat(path).catch(unlessAbsent))?.size ?? 0;
 }

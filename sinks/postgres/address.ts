@@ -1,8 +1,8 @@
 import { TerminalFailure, WrongUse } from "../../domain/failure.ts";
 import { isConnectionName } from "../../domain/connection.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
-import type { TableName } from "../tables/table-name.ts";
-import { parseSinkUri } from "../uri.ts";
+import { writeTableName, type TableName } from "../tables/table-name.ts";
+import { decodeName, parseSinkUri } from "../uri.ts";
 
 /** Where a `postgres://` URI leads. */
 export interface PostgresAddress {
@@ -40,8 +40,7 @@ export function postgresAddress(uri: string): PostgresAddress {
 /** The URI with its table spelled out, so that two ways to write one target are one target on record. */
 export function postgresUri(uri: string, output: string): string {
   const { server, table } = postgresAddress(uri);
-  const { schema, name } = tableFor(table, output);
-  const written = `${encodeName(schema)}.${encodeName(name)}`;
+  const written = writeTableName(tableFor(table, output));
   if ("connection" in server) return `postgres://${server.connection}/${written}`;
   return `${server.url}${server.url.includes("?") ? "&" : "?"}table=${written}`;
 }
@@ -65,7 +64,7 @@ function tableOf(uri: string, text: string): TableName | null {
   const names = text
     .replace(/\/$/, "")
     .split(".")
-    .map((part) => decode(uri, part));
+    .map((part) => decodeName(part, (why) => misunderstood(uri, why)));
   if (names.length > 2 || names.includes(""))
     throw misunderstood(uri, `"${text}" is not a table: write schema.table, with %2E for a dot within a name`);
   const [schema, name] = names.length === 1 ? ["public", names[0]!] : (names as [string, string]);
@@ -80,18 +79,6 @@ function refusePassword(uri: string, rest: string): void {
     "Leave it out and set PGPASSWORD or PGPASSFILE for the workers; or give the server a name in casparian.toml, " +
       `[connections.NAME] with url = "postgres://user@host/database" and password_env or password_file, and write postgres://NAME/schema.table`,
   );
-}
-
-function decode(uri: string, part: string): string {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    throw misunderstood(uri, `"${part}" is not percent-encoded`);
-  }
-}
-
-function encodeName(name: string): string {
-  return encodeURIComponent(name).replaceAll(".", "%2E");
 }
 
 function misunderstood(uri: string, why: string): TerminalFailure {

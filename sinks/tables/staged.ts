@@ -6,14 +6,14 @@ import type { OpenRequest, StagedOutput } from "../sink.ts";
 import { parseSinkUri } from "../uri.ts";
 import type { TableName } from "./table-name.ts";
 
-/** A result that is staged in a table of its own, `_casparian.<name>`, and whose rows are to go into another. */
+/** A result that is staged by itself, under a name of its own, and whose rows are to go into a table. */
 export interface StagedTable {
   readonly name: string;
   readonly result: string;
   readonly table: TableName;
 }
 
-/** Columns of `_casparian.staging` that its rows get as their lineage, in the order of `lineageColumns`. */
+/** Columns of what is noted with staged rows that they get as their lineage, in the order of `lineageColumns`. */
 export const stagedLineage = lineageColumns.map((name) => name.slice("_cf_".length));
 
 /** Two runs of one attempt never share one. */
