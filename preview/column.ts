@@ -10,6 +10,8 @@ export interface InferredColumn {
   readonly nulls: number;
   /** The spellings of missing values, most frequent first: `""`, `NA`. */
   readonly nullSpellings: readonly string[];
+  /** In a column of text, values that may stand for none: `NA` is no value, or Namibia. */
+  readonly mayBeNull: readonly string[];
   /** Some different values. */
   readonly examples: readonly string[];
   /** Ambiguities and reasons, in sentences. */

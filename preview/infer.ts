@@ -35,6 +35,7 @@ export function inferColumn(name: string, facts: ColumnFacts, habits: FileHabits
     values: facts.values,
     nulls: count,
     nullSpellings: missing.map(([spelling]) => spelling),
+    mayBeNull: words,
     examples: facts.examples,
     notes: [
       ...notes,

@@ -14,7 +14,7 @@ export interface JsonContent {
   readonly notices: readonly string[];
 }
 
-export interface JsonColumn extends Omit<InferredColumn, "type"> {
+export interface JsonColumn extends Omit<InferredColumn, "type" | "mayBeNull"> {
   readonly type:
     | InferredType
     | { readonly kind: "nested" }
@@ -29,14 +29,14 @@ const rowsMax = 100_000;
 const keysMax = 1_000;
 const lineErrorsMax = 0.1;
 
-/** Why a text that begins like JSON has no rows in it; null where it doesn't begin so. */
-export function whyNoJson(text: string): string | null {
+/** Why a text that begins like JSON has no rows in it; null where it doesn't begin so, or is none and is not `named` JSON either. */
+export function whyNoJson(text: string, named: boolean): string | null {
   if (!/^\s*[{[]/.test(text)) return null;
   try {
     JSON.parse(text);
     return "it is JSON without an object in it, so it has no rows";
   } catch (error) {
-    return `it begins like JSON, and is none: ${messageOf(error)}`;
+    return named ? `it begins like JSON, and is none: ${messageOf(error)}` : null;
   }
 }
 

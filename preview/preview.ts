@@ -140,31 +140,22 @@ function lookAtText(text: string, lines: readonly string[], { isWhole }: Sample,
   if (text.trim() === "") return { kind: "empty" };
   const structured = readJson(text, { isWhole, rowsShown }) ?? readXml(text);
   if (structured !== null) return structured;
-  const noJson = ending === "json" || isJsonText(text) ? whyNoJson(text) : null;
-  const linesOf = (notices: readonly string[]): LinesContent => {
-    const whole = isWhole ? lines : lines.slice(0, -1);
-    const rows = whole.filter((line, index) => line !== "" || index < whole.length - 1);
-    return { kind: "lines", rows: rows.length, first: rows.slice(0, rowsShown), notices };
-  };
-  if (noJson !== null) return linesOf([noJson]);
+  const whole = isWhole ? lines : lines.slice(0, -1);
+  const noJson = whyNoJson(text, ending === "json");
+  if (noJson !== null) return linesOf(whole, rowsShown, [noJson]);
   const isTable = ["csv", "tsv", "psv", "tab"].includes(ending);
-  const dialect = knownText(text) !== null && !isTable ? null : findDialect(text, isWhole, ending);
+  const isKnown = knownText(text) !== null;
+  const dialect = isKnown && !isTable ? null : findDialect(text, isWhole, ending);
   if (dialect !== null) return readTextTable(text, dialect, { isWhole, rowsShown });
   // A single column has no delimiter to show.
   if (isTable)
     return readTextTable(text, { delimiter: ending === "tsv" ? "\t" : ",", quote: '"', consistency: 1, fields: 1 }, { isWhole, rowsShown });
-  const whole = isWhole ? lines : lines.slice(0, -1);
-  const known = knownText(text) === null ? readFixedWidth(whole, rowsShown) : null;
-  if (known !== null) return known;
-  return linesOf([]);
+  return (isKnown ? null : readFixedWidth(whole, rowsShown)) ?? linesOf(whole, rowsShown, []);
 }
 
-function isJsonText(text: string): boolean {
-  try {
-    return /^\s*[{[]/.test(text) && typeof JSON.parse(text) === "object";
-  } catch {
-    return false;
-  }
+function linesOf(lines: readonly string[], rowsShown: number, notices: readonly string[]): LinesContent {
+  const rows = lines.filter((line, index) => line !== "" || index < lines.length - 1);
+  return { kind: "lines", rows: rows.length, first: rows.slice(0, rowsShown), notices };
 }
 
 async function lookAtBinary(bytes: Buffer, { rowsShown }: PreviewOptions, file: string | null): Promise<Content> {

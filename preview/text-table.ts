@@ -1,7 +1,6 @@
+import { candidates, isNullSpelling } from "./candidate.ts";
 import { observeColumn, type InferredColumn } from "./column.ts";
-import { isNullSpelling } from "./candidate.ts";
 import type { FoundDialect } from "./dialect.ts";
-import { candidates } from "./candidate.ts";
 import { habitsOf, inferColumn } from "./infer.ts";
 import { parseRecords, type TextRecord } from "./records.ts";
 

@@ -108,9 +108,7 @@ interface Nulls {
 /** pyarrow has one list for all columns, so a column of text in which NA is a value keeps it only if none of the texts may be null. */
 function nullsOf({ columns }: TextTable): Nulls {
   const spellings = [...new Set(["", ...columns.flatMap(({ nullSpellings }) => nullSpellings)])];
-  const kept = columns.some(
-    ({ type, notes }) => type.kind === "text" && notes.some((note) => note.includes("may mean that there is no value")),
-  );
+  const kept = columns.some(({ mayBeNull }) => mayBeNull.length > 0);
   return { spellings, inText: !kept || spellings.length === 1 };
 }
 
