@@ -3,13 +3,12 @@ import { join } from "node:path";
 import { expect } from "vitest";
 import { createBatchReader } from "../../arrow/column.ts";
 import { textReader } from "../../arrow/text.ts";
-import { ensureEnvironment, lockPlugin } from "../../bridge/environments.ts";
+import { lockPlugin } from "../../bridge/environments.ts";
 import { columnsOf } from "../../contracts/screen.ts";
 import type { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { createRunner, type Collected } from "../bridge/run-plugin.ts";
-import { environmentRoot } from "../support/environment-root.ts";
-import { quietLog } from "../support/quiet-log.ts";
+import { pythonWith } from "../support/python-environment.ts";
 import { testTools } from "../support/tools.ts";
 
 /** A row as the product's own reader tells it: exact text of each value, without those that are null. */
@@ -44,15 +43,7 @@ export const bytesOf = (name: string): Buffer => readFileSync(data(name).path);
 export async function loadExample(name: string): Promise<Example> {
   const source = readFileSync(join(folder, `${name}.py`), "utf8");
   const tools = testTools();
-  const { python } = await ensureEnvironment({
-    environment: await lockPlugin({ uv: tools.uv, interpreter: tools.python, source }),
-    root: environmentRoot,
-    interpreter: tools.python,
-    uv: tools.uv,
-    signal: new AbortController().signal,
-    log: quietLog,
-    onProgress: () => {},
-  });
+  const python = await pythonWith(await lockPlugin({ uv: tools.uv, interpreter: tools.python, source }));
   const runner = createRunner();
   const asked = (input: Parameters<Example["run"]>[0], settings: Readonly<Record<string, string>> = {}) => ({
     source: withSettings(source, settings),

@@ -2,11 +2,9 @@ import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { execa } from "execa";
 import { vi } from "vitest";
-import { ensureEnvironment, environmentOf } from "../../bridge/environments.ts";
-import { environmentRoot } from "./environment-root.ts";
-import { quietLog } from "./quiet-log.ts";
-import { testTools } from "./tools.ts";
 import { patience } from "./patience.ts";
+import { environmentOf } from "../../bridge/environments.ts";
+import { pythonWith } from "./python-environment.ts";
 
 export interface S3Server extends AsyncDisposable {
   readonly url: string;
@@ -14,16 +12,7 @@ export interface S3Server extends AsyncDisposable {
 
 /** A server of its own that speaks S3: moto's, in a process of its own, with everything in memory. The environment then leads to it. */
 export async function startS3Server(): Promise<S3Server> {
-  const tools = testTools();
-  const { python } = await ensureEnvironment({
-    environment: environmentOf(readFileSync(new URL("s3-server.txt", import.meta.url), "utf8"), ">=3.10"),
-    root: environmentRoot,
-    uv: tools.uv,
-    interpreter: tools.python,
-    signal: new AbortController().signal,
-    log: quietLog,
-    onProgress: () => {},
-  });
+  const python = await pythonWith(environmentOf(readFileSync(new URL("s3-server.txt", import.meta.url), "utf8"), ">=3.10"));
   const port = await freePort();
   const server = execa(python, ["-c", "from moto.server import main; main()", "-H", "127.0.0.1", "-p", String(port)], {
     stdio: "ignore",
