@@ -90,7 +90,11 @@ export async function createPartitionWriter(options: PartitionWriterOptions): Pr
     known.pending.add(messageOf(batch, { columns: columns.files, runs, sharedIds }));
     pendingBytes += known.pending.bytes() - before;
     if (known.pending.bytes() >= options.partBytes(fileFields.length)) await sendPart(known);
-    while (pendingBytes > options.pendingBytesMax()) await sendPart(largest(partitions));
+    while (pendingBytes > options.pendingBytesMax()) {
+      // One that was aborted meanwhile sends nothing more, and so holds as much for ever.
+      life.checkOpen();
+      await sendPart(largest(partitions));
+    }
   };
   const release = async (): Promise<void> => {
     await pipeline.stop();

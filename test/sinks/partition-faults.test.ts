@@ -6,11 +6,14 @@ import { createInterface } from "node:readline";
 import { setTimeout } from "node:timers/promises";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { createEncodePool } from "../../sinks/parquet/encode-pool.ts";
 import { createParquetSink } from "../../sinks/parquet.ts";
 import { swapFolders } from "../../sinks/partition/swap.ts";
+import { createPartitionWriter } from "../../sinks/partition/writer.ts";
 import type { StagedOutput } from "../../sinks/sink.ts";
-import { lineage, numbersFor } from "./arrow.ts";
+import { lineage, messagesOf, numbersFor, requestFor } from "./arrow.ts";
 import { stageIn } from "./conformance.ts";
+import { failureOf } from "./failure-of.ts";
 
 let baseDir: string;
 let sink: ReturnType<typeof createParquetSink>;
@@ -42,6 +45,24 @@ test("a process that is killed while it writes leaves what the next sweep remove
   expect(await readdir(place("out"))).toEqual(["_casparian_partition.json"]);
   expect(await sink.sweep(uri, nobody)).toHaveLength(1);
   expect(await readdir(place())).toEqual(["out"]);
+});
+
+test("a writer that is aborted while it sends what it may no longer hold gives up, and leaves nothing", async () => {
+  const pool = createEncodePool(2);
+  try {
+    const { schema, messages } = messagesOf(numbersFor(uri, 1_000));
+    const request = requestFor(schema, { uri });
+    // As little as possible may be held, so each of the 21 partitions is a part of its own.
+    const limits = { partsMax: 3, partBytes: () => Infinity, pendingBytesMax: () => 0 };
+    const partition = ["day", "venue"];
+    const writer = await createPartitionWriter({ request, folder: place("out"), pool, partition, onEnd: () => {}, ...limits });
+    const writing = failureOf(writer.write(messages[0]!));
+    await writer.abort();
+    expect(await writing).toMatchObject({ code: "SINK_CLOSED" });
+    expect(await readdir(place())).toEqual(["out"]);
+  } finally {
+    await pool.close();
+  }
 });
 
 /** What a process that was killed in the midst of a commit of `second` over `first` has left. */
