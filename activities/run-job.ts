@@ -111,7 +111,8 @@ async function runPlugin(
 ): Promise<{ readonly report: PluginReport; readonly outputs: Outputs }> {
   const { db, sinks, pool, signal } = context;
   const artifact = await context.artifactOf(job.pluginId);
-  requireSignature(artifact, context.trust.keys(), context.trust.requireSignature);
+  // What is kept of an artifact is what never changes, and it may have been signed since.
+  requireSignature({ ...artifact, signature: job.pluginSignature }, context.trust.keys(), context.trust.requireSignature);
   const [python, topics, contracts] = await Promise.all([
     context.pythonOf(artifact.environmentHash),
     topicsOf(db, artifact.name),

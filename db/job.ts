@@ -14,6 +14,8 @@ export interface JobToRun {
   /** True where the present attempt has staged everything, so that only the commit is left. */
   readonly staged: boolean;
   readonly environmentHash: string;
+  /** Of its artifact, as it is by now; null where nobody has signed it. */
+  readonly pluginSignature: string | null;
   /** Why its artifact was rejected since; null where it was not. */
   readonly pluginRejected: string | null;
   /** The job whose rows in quarantine it replays; null for one that runs the plugin. */
@@ -53,7 +55,7 @@ async function selectJobs(db: Queryable, tail: string, id: string): Promise<read
     prepared(
       `select j.id, j.file_version_id as "fileVersionId", j.plugin_id as "pluginId", j.plugin_name as "pluginName", j.state, j.attempt,
        l.rel_path as "relPath", coalesce(a.outcome = 'STAGED', false) as staged, p.environment_hash as "environmentHash",
-       p.rejected_reason as "pluginRejected", j.replay_of as "replayOf"
+       p.signature as "pluginSignature", p.rejected_reason as "pluginRejected", j.replay_of as "replayOf"
      from cf_processing_job j
      join cf_plugin_manifest p on p.id = j.plugin_id
      join cf_file_version v on v.id = j.file_version_id

@@ -51,6 +51,19 @@ test("what nobody signed does not run", async () => {
   await expect(plugin.run()).rejects.toMatchObject({ type: "SIGNATURE_MISSING", nonRetryable: true });
 });
 
+test("a signature counts from the next job on, for a worker that has met the plugin without it, too", async () => {
+  const plugin = await publish();
+  await expect(plugin.run()).rejects.toMatchObject({ type: "SIGNATURE_MISSING" });
+  const first = await sign(plugin.name);
+  fixture.trustedKeys.set(first.publicKey, "ann");
+  expect(await plugin.run()).toMatchObject({ outcome: "STAGED" });
+  const second = await sign(plugin.name);
+  await expect(plugin.run()).rejects.toMatchObject({
+    type: "SIGNATURE_UNTRUSTED",
+    message: expect.stringContaining(second.publicKey) as string,
+  });
+});
+
 test("trust counts from the next job on, and so does its end", async () => {
   const plugin = await publish();
   const key = await sign(plugin.name);
