@@ -82,7 +82,7 @@ async function tryOnce(shell: Shell, trials: Trials, file: string, options: Test
     return trial;
   }
   const page = createTrialPage(terminal);
-  let left = 0;
+  let filesTried = 0;
   const trial = await trials.run(request, {
     onBegin: (begun) => {
       terminal.print(page.begin(begun));
@@ -90,7 +90,7 @@ async function tryOnce(shell: Shell, trials: Trials, file: string, options: Test
     },
     onFile: (tried) => {
       terminal.print(page.file(tried));
-      if (terminal.live) terminal.progress(`Tried ${(left += 1)} …`);
+      if (terminal.live) terminal.progress(`Tried ${(filesTried += 1)} …`);
     },
   });
   terminal.print(page.end(trial, options.watch === true));

@@ -73,10 +73,10 @@ export async function ensureDatabase(database: Database, staged: string): Promis
   });
   await onFiles(doing, async () => {
     await mkdir(dirname(path), { recursive: true });
-    await link(made, path).catch((error: unknown) => {
+    await link(made, path).catch(async (error: unknown) => {
       if (systemCode(error) === "EEXIST") return;
-      // File systems without hard links.
-      return rename(made, path);
+      // File systems without hard links, where a rename would replace what another has just made.
+      if (!(await isThere(database))) await rename(made, path);
     });
     await unlink(made).catch(() => {});
     await syncFolders(dirname(path), dirname(path));
