@@ -2,15 +2,18 @@ import type { PoolClient } from "pg";
 import { lineageColumns } from "../../domain/lineage.ts";
 import { checkInserted, inseparable, lost, type Commit } from "../tables/commit.ts";
 import { stagedLineage } from "../tables/staged.ts";
+import { findMarker, insertMarker, type Marker } from "./marker.ts";
+import { moveStaged } from "./move.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { quoted, quotedTable } from "./quote.ts";
 import type { Server } from "./server.ts";
 import { lockStaged, removeStaged, stagingTable, type StagedRow } from "./staging.ts";
-import { ensureTable, lockTable } from "./table.ts";
+import { ensureTable, lockTable, planTable } from "./table.ts";
 
 /**
  * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staged
- * table goes. A call that finds the marker of this very staging has nothing to do; of two at once the second waits and finds it.
+ * table goes; or, where there is no table yet, the staged one becomes it (`move.ts`). A call that finds the marker of this very staging has
+ * nothing to do; of two at once the second waits and finds it.
  *
  * Throws TerminalFailure STAGED_LOST where neither staged rows nor marker are there.
  */
@@ -18,8 +21,12 @@ export async function commitStaged(server: Server, commit: Commit): Promise<void
   const { table, mode, name } = commit;
   const doing = `the result ${name} can't be committed to ${table.schema}.${table.name}`;
   const columns = await server.use(doing, async (client) => ((await hasOwnSchema(client)) ? await columnsOf(client, name) : null));
-  // Beside the commit's own transaction, so that a lock on the whole table is held for a moment only.
-  if (columns !== null) await ensureTable(server, table, columns, mode);
+  if (columns !== null) {
+    const change = await server.use(doing, (client) => planTable(client, table, columns, mode));
+    if (change?.creates === true && (await moveStaged(server, commit, columns))) return;
+    // Beside the commit's own transaction, so that a lock on the whole table is held for a moment only.
+    if (change !== null) await ensureTable(server, table, columns, mode);
+  }
   await server.transaction(doing, async (client) => {
     if (!(await hasOwnSchema(client))) throw lost(commit, server.place);
     await lockTable(client, table, mode === "overwrite" ? "alone" : "shared");
@@ -43,19 +50,6 @@ export async function isCommittedThere(server: Server, commit: Pick<Commit, "tab
   return server.use(`the results of ${schema}.${name} can't be read`, async (client) => {
     return (await hasOwnSchema(client)) && (await findMarker(client, commit))?.staging === commit.name;
   });
-}
-
-interface Marker {
-  readonly staging: string;
-  readonly jobId: string;
-}
-
-async function findMarker(client: PoolClient, { table, result }: Pick<Commit, "table" | "result">): Promise<Marker | undefined> {
-  const { rows } = await client.query<Marker>(
-    `select staging, job_id as "jobId" from _casparian.result where schema_name = $1 and table_name = $2 and result = $3`,
-    [table.schema, table.name, result],
-  );
-  return rows[0];
 }
 
 async function columnsOf(client: PoolClient, name: string): Promise<StagedRow["columns"] | null> {
@@ -100,11 +94,4 @@ async function insertRows(client: PoolClient, commit: Commit, { columns, rowCoun
     [name],
   );
   checkInserted(commit, inserted.rowCount, rowCount);
-}
-
-async function insertMarker(client: PoolClient, { table, name, result }: Commit, { output, jobId, rowCount }: StagedRow): Promise<void> {
-  await client.query(
-    `insert into _casparian.result (schema_name, table_name, result, staging, output, job_id, row_count) values ($1, $2, $3, $4, $5, $6, $7)`,
-    [table.schema, table.name, result, name, output, jobId, rowCount],
-  );
 }

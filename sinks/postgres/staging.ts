@@ -70,8 +70,13 @@ export async function lockStaged(client: PoolClient, name: string): Promise<Stag
 }
 
 export async function removeStaged(client: PoolClient, name: string): Promise<void> {
-  await client.query("delete from _casparian.staging where name = $1", [name]);
+  await forgetStaged(client, name);
   await client.query(`drop table if exists ${stagingTable(name)}`);
+}
+
+/** The table stays. */
+export async function forgetStaged(client: PoolClient, name: string): Promise<void> {
+  await client.query("delete from _casparian.staging where name = $1", [name]);
 }
 
 /** Does nothing where it was committed or removed. */

@@ -55,13 +55,10 @@ export async function checkTable(client: PoolClient, table: TableName): Promise<
 
 /** Brings a table to where results of these columns fit, in a transaction of its own, under a lock that only commits to it wait for. */
 export async function ensureTable(server: Server, table: TableName, columns: readonly TargetColumn[], mode: SinkMode): Promise<void> {
-  const doing = `${table.schema}.${table.name} can't be made ready`;
-  const change = await server.use(doing, (client) => planTable(client, table, columns, mode));
-  if (change === null) return;
-  await server.transaction(doing, async (client) => {
+  await server.transaction(`${table.schema}.${table.name} can't be made ready`, async (client) => {
     await lockTable(client, table, "alone");
-    const still = await planTable(client, table, columns, mode);
-    if (still !== null) await changeTable(client, table, still);
+    const change = await planTable(client, table, columns, mode);
+    if (change !== null) await changeTable(client, table, change);
   });
 }
 
@@ -71,17 +68,28 @@ export async function lockTable(client: PoolClient, { schema, name }: TableName,
   await client.query(`select ${lock}(hashtextextended('casparian table ' || $1, 0))`, [JSON.stringify([schema, name])]);
 }
 
-async function changeTable(client: PoolClient, table: TableName, { creates, added, addsIndex }: TableChange): Promise<void> {
+async function changeTable(client: PoolClient, table: TableName, change: TableChange): Promise<void> {
+  const { creates, added } = change;
   const target = quotedTable(table);
   const columns = added.map(({ name, type }) => `${quoted(name)} ${type}`);
   if (creates) {
     columns.push(...lineageDefinitions);
     await client.query(`create table ${target} (${columns.join(", ")})`);
-    // Results of a table that somebody has dropped are gone with it.
-    await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2", [table.schema, table.name]);
+    await forgetResults(client, table);
   } else if (columns.length > 0) {
     await client.query(`alter table ${target} ${columns.map((column) => `add column ${column}`).join(", ")}`);
   }
+  await completeTable(client, table, change);
+}
+
+/** Results of a table that somebody has dropped are gone with it. */
+export async function forgetResults(client: PoolClient, { schema, name }: TableName): Promise<void> {
+  await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2", [schema, name]);
+}
+
+/** Comments and the index of a table that has its columns. */
+export async function completeTable(client: PoolClient, table: TableName, { added, addsIndex }: TableChange): Promise<void> {
+  const target = quotedTable(table);
   const comments = added.filter(({ comment }) => comment !== null);
   if (comments.length > 0)
     await client.query(

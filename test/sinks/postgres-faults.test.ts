@@ -41,30 +41,46 @@ test("a process that is killed while it writes leaves nothing, not even rows tha
   expect(await kind.read(uri)).toMatchObject({ rows: 10 });
 });
 
-/** What another session does so that a commit waits within its transaction: before it deletes, and after it has inserted. */
-const obstacles: Readonly<Record<string, (second: StagedOutput) => string>> = {
-  "before the replaced rows are deleted": () => `lock table ${tableOf(uri)} in share mode`,
-  "after the rows are inserted, before the marker": ({ staged }) =>
-    `insert into _casparian.result values ('public', '${staged["table"]}', '${staged["result"]}', 'other', 'out', 0, 0)`,
+interface Obstacle {
+  /** That a result is there already, which is replaced. */
+  readonly replaces: boolean;
+  /** What another session does so that a commit waits within its transaction. */
+  readonly sql: (staged: StagedOutput) => string;
+}
+
+const markerOfAnother = ({ staged }: StagedOutput): string =>
+  `insert into _casparian.result values ('public', '${staged["table"]}', '${staged["result"]}', 'other', 'out', 0, 0)`;
+const obstacles: Readonly<Record<string, Obstacle>> = {
+  "before the replaced rows are deleted": { replaces: true, sql: () => `lock table ${tableOf(uri)} in share mode` },
+  "after the rows are inserted, before the marker": { replaces: true, sql: markerOfAnother },
+  "before the staged table is moved": {
+    replaces: false,
+    sql: ({ staged }) => `lock table _casparian."${staged["name"]}" in access share mode`,
+  },
+  "after the staged table is moved, before the marker": { replaces: false, sql: markerOfAnother },
 };
 
 test.each(Object.entries(obstacles))("a commit that is killed %s has had no effect, and can be repeated", async (_when, obstacle) => {
   const [first, second] = [await version(1, 10), await version(2, 5)];
-  await sink.commit(first);
+  const replaced = obstacle.replaces ? [first] : [];
+  for (const output of replaced) await sink.commit(output);
+  const before = await kind.read(uri);
   const blocker = new Client({ connectionString: kind.url });
   await blocker.connect();
   await blocker.query("begin");
-  await blocker.query(obstacle(second));
-  const child = run("commit-staged.ts", JSON.stringify(second), JSON.stringify([first]));
+  await blocker.query(obstacle.sql(second));
+  const child = run("commit-staged.ts", JSON.stringify(second), JSON.stringify(replaced));
   await vi.waitFor(async () => expect(await sessions("wait_event_type = 'Lock'")).toBe(1), patience);
+  expect(await kind.read(uri)).toEqual(before);
   await kill(child);
   await blocker.query("rollback");
   await blocker.end();
   await vi.waitFor(async () => expect(await sessions("state = 'active'")).toBe(0), patience);
   // The server may have ended what it was told before it noticed that nobody listens: then all of it is there.
-  expect([10, 5]).toContain((await kind.read(uri)).rows);
-  await sink.commit(second, [first]);
+  expect([before.rows, 5]).toContain((await kind.read(uri)).rows);
+  await sink.commit(second, replaced);
   expect(await kind.read(uri)).toEqual({ rows: 5, sum: 10, jobs: ["2"] });
+  await sink.discard(first);
   expect(await kind.traces(uri)).toEqual([]);
 });
 
