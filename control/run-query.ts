@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { outputTotals, resultsOf, type AsOf } from "../db/result.ts";
-import { confineTo, filesOf, lock, openEngine, type Engine } from "../query/engine.ts";
+import { attach, confineTo, filesOf, lock, openEngine, type Engine } from "../query/engine.ts";
 import { mayMention, tablesIn } from "../query/mentions.ts";
 import { inItsWords, runStatement, writeParquet, type QueryRows } from "../query/statement.ts";
 import { folded } from "../query/identifier.ts";
@@ -62,6 +62,7 @@ async function onEngine<T>(
       results.length,
       results.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
     );
+    await attach(engine, opened.databases ?? []);
     await confineTo(engine, { lists: opened.parts.map(({ paths }) => paths), writable });
     return await whileUnchanged(opened, signal, async () => {
       for (const view of viewsOf(wanted, opened.parts))

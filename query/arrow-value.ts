@@ -18,10 +18,15 @@ export function arrowValue(typeName: string, text: string): string {
   // `PT1.500S` of milliseconds are 1500: DuckDB's intervals have no nanoseconds.
   if (typeName.startsWith("duration[")) return `replace(substr(${text}, 3, length(${text}) - 3), '.', '')::bigint`;
   if (/^((large_)?binary(_view)?|fixed_size_binary\[.*)$/.test(typeName)) return `unhex(${text})`;
-  const item = listItem.exec(typeName)?.[1];
-  if (item !== undefined && !nested.test(item))
-    return `list_transform(from_json(${text}, '["VARCHAR"]'), lambda item: ${arrowValue(item, "item")})`;
+  const item = plainItem(typeName);
+  if (item !== undefined) return `list_transform(from_json(${text}, '["VARCHAR"]'), lambda item: ${arrowValue(item, "item")})`;
   return nested.test(typeName) && typeName !== "null" ? `${text}::json` : text;
+}
+
+/** The type of the items of a list that is not nested further. */
+export function plainItem(typeName: string): string | undefined {
+  const item = listItem.exec(typeName)?.[1];
+  return item === undefined || nested.test(item) ? undefined : item;
 }
 
 /** Other names than the usual ones, and those of a struct's fields, may hold what looks like a type. */

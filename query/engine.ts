@@ -1,4 +1,5 @@
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { identifier, literal } from "./identifier.ts";
 
 export interface Engine extends Disposable {
   readonly connection: DuckDBConnection;
@@ -28,6 +29,20 @@ export async function openEngine({ scratch }: { readonly scratch: string }): Pro
       instance.closeSync();
     },
   };
+}
+
+/** A database file that views read, by the name that they have for it. */
+export interface AttachedDatabase {
+  readonly name: string;
+  readonly path: string;
+}
+
+/**
+ * Opens database files to read, which has to be before the engine is confined. DuckDB's function `read_duckdb` would need no name, but gives null
+ * for the fields of structs (1.5.6).
+ */
+export async function attach({ connection }: Engine, databases: readonly AttachedDatabase[]): Promise<void> {
+  for (const { name, path } of databases) await connection.run(`attach ${literal(path)} as ${identifier(name)} (read_only)`);
 }
 
 /**

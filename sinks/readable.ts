@@ -2,7 +2,7 @@ import { safeUrl } from "../domain/safe-url.ts";
 import { parseSinkUri } from "./uri.ts";
 
 /** What `casparian query` has to read sinks with. */
-export type QueryReader = "parquet" | "csv" | "jsonl" | "s3" | "postgres";
+export type QueryReader = "parquet" | "csv" | "jsonl" | "s3" | "postgres" | "duckdb";
 
 /** That of the sink behind a URI; null where there is none. */
 export function readerOf(uri: string): QueryReader | null {
@@ -16,12 +16,20 @@ const readers: Readonly<Record<string, QueryReader>> = {
   s3: "s3",
   postgres: "postgres",
   postgresql: "postgres",
+  duckdb: "duckdb",
 };
 
-/** Whether rows are copied to this machine before they can be read. */
+/** Whether rows are copied into temporary files before they can be read. */
 export function isFetched(uri: string): boolean {
   const reader = readerOf(uri);
-  return reader === "s3" || reader === "postgres";
+  return reader !== null && fetched.has(reader);
+}
+
+const fetched: ReadonlySet<QueryReader> = new Set(["s3", "postgres", "duckdb"]);
+
+/** Whether a result's size on record tells how much there is to copy. DuckDB makes no file below 0.5 MB, whatever is staged in it. */
+export function isSizeTelling(uri: string): boolean {
+  return readerOf(uri) !== "duckdb";
 }
 
 /** How rows that `casparian query` doesn't read are read, in words for a person; null where it does. */
@@ -33,5 +41,4 @@ export function readElsewhere(uri: string): string | null {
 const ways: Readonly<Record<string, string>> = {
   mssql: "with sqlcmd, in its own database",
   sqlite: "with sqlite3, in its own file",
-  duckdb: "with duckdb, in its own file",
 };

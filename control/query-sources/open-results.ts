@@ -3,7 +3,8 @@ import { join } from "node:path";
 import type { Queryable } from "../../db/pool.ts";
 import type { ResultRow } from "../../db/result.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
-import { isFetched, readerOf, type QueryReader } from "../../sinks/readable.ts";
+import { isFetched, isSizeTelling, readerOf, type QueryReader } from "../../sinks/readable.ts";
+import { openDatabases } from "./duckdb.ts";
 import { openFiles } from "./files.ts";
 import { openTables } from "./postgres.ts";
 import { openObjects } from "./s3.ts";
@@ -17,6 +18,7 @@ function openers(db: Queryable): Readonly<Record<QueryReader, OpenResults>> {
     jsonl: openFiles(db, "jsonl"),
     s3: openObjects(db),
     postgres: openTables(db),
+    duckdb: openDatabases(db),
   };
 }
 
@@ -45,22 +47,23 @@ export async function openResults(
   }
   return {
     parts: opened.flatMap(({ parts }) => parts),
+    databases: opened.flatMap(({ databases = [] }) => databases),
     async requireUnchanged() {
       for (const one of opened) await one.requireUnchanged();
     },
   };
 }
 
-/** The record knows how much was written; a table's rows may be longer as text, so what comes is counted, too. */
+/** The record knows how much was written; a table's rows may need more room where they are copied to, so what comes is counted, too. */
 function countBytes(results: readonly ResultRow[], { fetchBytesMax, onFetch }: OpeningAll): Fetching["onBytes"] {
   const fetched = results.filter(({ uri }) => isFetched(uri));
-  const expected = fetched.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const expected = fetched.reduce((sum, { uri, sizeBytes }) => sum + (isSizeTelling(uri) ? sizeBytes : 0), 0);
   const names = [...new Set(fetched.map(({ plugin, output }) => `${plugin}.${output}`))];
   if (expected > fetchBytesMax) throw tooMuch(names, `are ${shownSize(expected)}`, fetchBytesMax);
   let bytes = 0;
   return (more) => {
     bytes += more;
-    if (bytes > fetchBytesMax) throw tooMuch(names, `are more than ${shownSize(fetchBytesMax)} as text`, fetchBytesMax);
+    if (bytes > fetchBytesMax) throw tooMuch(names, `are more than ${shownSize(fetchBytesMax)}`, fetchBytesMax);
     onFetch?.(bytes, Math.max(bytes, expected));
   };
 }
@@ -68,7 +71,7 @@ function countBytes(results: readonly ResultRow[], { fetchBytesMax, onFetch }: O
 function tooMuch(names: readonly string[], howMuch: string, fetchBytesMax: number): TerminalFailure {
   return new TerminalFailure({
     code: "QUERY_FETCH_MAX",
-    message: `the rows of ${names.join(", ")} ${howMuch}, and would be fetched to this machine, where ${shownSize(fetchBytesMax)} may be`,
+    message: `the rows of ${names.join(", ")} ${howMuch}, and would be copied into temporary files, of which ${shownSize(fetchBytesMax)} may be`,
     hint: `Allow more with --fetch-max SIZE, if there is room in the folder for temporary files (TMPDIR); or ask the database itself`,
   });
 }

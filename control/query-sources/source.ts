@@ -1,5 +1,6 @@
 import type { Connections } from "../../domain/connection.ts";
 import type { ResultRow } from "../../db/result.ts";
+import type { AttachedDatabase } from "../../query/engine.ts";
 import type { RowGroup } from "../../query/view.ts";
 
 /** Rows of one output in files that are read alike. */
@@ -14,6 +15,8 @@ export interface ViewPart extends Omit<RowGroup, "rows"> {
 /** The results of a kind of sink, ready to be read from local files. */
 export interface OpenedResults {
   readonly parts: readonly ViewPart[];
+  /** What the SQL of the parts takes for given. */
+  readonly databases?: readonly AttachedDatabase[];
   /** Throws TransientFailure OUTPUT_OVERTAKEN where what was read is no longer what it was when it was opened. */
   requireUnchanged(): Promise<void>;
 }

@@ -12,6 +12,8 @@ export interface Database {
   readonly path: string;
   /** How long a file that another process has open is waited for. */
   readonly lockMsMax: number;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
 }
 
 export type Use = Pick<EngineOptions, "access" | "scratch">;
@@ -27,7 +29,7 @@ const lines = new Map<string, Promise<unknown>>();
  * where others have it open for too long.
  */
 export async function withDatabase<T>(
-  { path, lockMsMax }: Database,
+  { path, lockMsMax, signal }: Database,
   doing: string,
   { access: how, scratch }: Use,
   work: (engine: Engine) => Promise<T>,
@@ -35,7 +37,7 @@ export async function withDatabase<T>(
   const real = await onFiles(`${path}: ${doing}`, () => realpath(path));
   return inLine(real, () =>
     onDuckdb(`${path}: ${doing}`, async () => {
-      const engine = await openUnlocked({ path: real, access: how, scratch }, lockMsMax);
+      const engine = await openUnlocked({ path: real, access: how, scratch }, lockMsMax, signal);
       try {
         return await work(engine);
       } finally {
@@ -103,7 +105,7 @@ const foundLocked = new Map<string, number>();
 const impatientMs = 30_000;
 
 /** Waits of changing length, so that those who wait don't always come together. */
-async function openUnlocked(options: EngineOptions, lockMsMax: number): Promise<Engine> {
+async function openUnlocked(options: EngineOptions, lockMsMax: number, signal?: AbortSignal): Promise<Engine> {
   const { path } = options;
   const begin = performance.now();
   const isImpatient = begin - (foundLocked.get(path) ?? -Infinity) < impatientMs;
@@ -118,7 +120,7 @@ async function openUnlocked(options: EngineOptions, lockMsMax: number): Promise<
         if (!isImpatient && lockMsMax > 0) foundLocked.set(path, performance.now());
         throw error;
       }
-      await sleep(5 + Math.random() * 45);
+      await sleep(5 + Math.random() * 45, undefined, { signal });
     }
   }
 }

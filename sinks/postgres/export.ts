@@ -3,6 +3,7 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { PoolClient } from "pg";
 import { to as copyTo } from "pg-copy-streams";
+import type { Export, ExportedColumn, TableResults } from "../tables/exported.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { quoted, quotedTable } from "./quote.ts";
@@ -12,26 +13,12 @@ export interface ExportRequest {
   readonly table: TableName;
   /** Of these columns. */
   readonly columns: readonly string[];
-  /** The rows of these results, by the names that they had while they were staged. */
-  readonly results: readonly { readonly jobId: string; readonly name: string }[];
+  /** The rows of these results. */
+  readonly results: TableResults;
   readonly path: string;
   readonly signal: AbortSignal;
   /** Told as it comes; what it throws ends the work. */
   readonly onBytes: (bytes: number) => void;
-}
-
-export type Export =
-  /** The columns' types are those of the table. */
-  | { readonly rows: number; readonly columns: readonly ExportedColumn[] }
-  /** Nothing was read: these results are not visible in the table, or it has not the column, or the rows of one are not to be told from another's. */
-  | { readonly missing: readonly string[] }
-  | { readonly lacks: string }
-  | { readonly shared: string };
-
-export interface ExportedColumn {
-  readonly name: string;
-  /** As Postgres writes it. */
-  readonly type: string;
 }
 
 /**
@@ -39,7 +26,7 @@ export interface ExportedColumn {
  * the database, in which the commit markers say that the results are there; so no row of another result is among them, and none of a commit
  * that is under way.
  */
-export async function exportRows(server: Server, request: ExportRequest): Promise<Export> {
+export async function exportRows(server: Server, request: ExportRequest): Promise<Export<ExportedColumn>> {
   const { table } = request;
   return server.use(`${table.schema}.${table.name} can't be read`, async (client) => {
     await client.query(begin);
@@ -58,7 +45,7 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
 const begin = `begin isolation level repeatable read read only;
   set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'; set local extra_float_digits = 3`;
 
-async function refusal(client: PoolClient, { table, results }: ExportRequest): Promise<Export | null> {
+async function refusal(client: PoolClient, { table, results }: ExportRequest): Promise<Export<never> | null> {
   if (!(await hasOwnSchema(client))) return { missing: results.map(({ jobId }) => jobId) };
   const { rows } = await client.query<{ jobId: string; isShared: boolean | null }>(
     `select w.job_id as "jobId", r.staging is not null and exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) =
