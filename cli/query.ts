@@ -42,7 +42,7 @@ export function createCommand(shell: Shell): Command {
   const command = new Command("query")
     .description(
       "Runs one SQL statement (DuckDB's) over the rows that jobs have put out: each output is a view of its committed and current results.\n" +
-        "It runs in this process and reads nothing but them. Rows in S3, Postgres and DuckDB are copied first, where the statement names them.",
+        "It runs in this process and reads nothing but them. Rows in S3 and in databases are copied first, where the statement names them.",
     )
     .argument("[statement]", "a select; or @FILE with it, or - for stdin")
     .option("--tables", "list the outputs: rows, size, sink, and whether they can be read")
@@ -51,7 +51,7 @@ export function createCommand(shell: Shell): Command {
     .option("--output <file>", "write to this file, which appears when it is whole")
     .option("--limit <rows>", `no more rows than this (default: ${tableRows} in a table, else all)`, parseCount)
     .option("--mixed-as-text", "read columns whose types clash between files as text")
-    .option("--fetch-max <size>", `how much may be copied from S3, Postgres and DuckDB (default: ${bytes(fetchBytesMax)})`, parseSize)
+    .option("--fetch-max <size>", `how much may be copied from S3 and databases (default: ${bytes(fetchBytesMax)})`, parseSize)
     .action(async (statement: string | undefined, options: QueryOptions) => {
       const asOf = options.asOf === undefined ? null : parseAsOf(options.asOf);
       if (options.tables === true) {

@@ -2,7 +2,7 @@ import { safeUrl } from "../domain/safe-url.ts";
 import { parseSinkUri } from "./uri.ts";
 
 /** What `casparian query` has to read sinks with. */
-export type QueryReader = "parquet" | "csv" | "jsonl" | "s3" | "postgres" | "duckdb";
+export type QueryReader = "parquet" | "csv" | "jsonl" | "s3" | "postgres" | "duckdb" | "mssql";
 
 /** That of the sink behind a URI; null where there is none. */
 export function readerOf(uri: string): QueryReader | null {
@@ -17,6 +17,7 @@ const readers: Readonly<Record<string, QueryReader>> = {
   postgres: "postgres",
   postgresql: "postgres",
   duckdb: "duckdb",
+  mssql: "mssql",
 };
 
 /** Whether rows are copied into temporary files before they can be read. */
@@ -25,7 +26,7 @@ export function isFetched(uri: string): boolean {
   return reader !== null && fetched.has(reader);
 }
 
-const fetched: ReadonlySet<QueryReader> = new Set(["s3", "postgres", "duckdb"]);
+const fetched: ReadonlySet<QueryReader> = new Set(["s3", "postgres", "duckdb", "mssql"]);
 
 /** Whether a result's size on record tells how much there is to copy. DuckDB makes no file below 0.5 MB, whatever is staged in it. */
 export function isSizeTelling(uri: string): boolean {
@@ -39,6 +40,5 @@ export function readElsewhere(uri: string): string | null {
 }
 
 const ways: Readonly<Record<string, string>> = {
-  mssql: "with sqlcmd, in its own database",
   sqlite: "with sqlite3, in its own file",
 };

@@ -6,6 +6,7 @@ import { TerminalFailure } from "../../domain/failure.ts";
 import { isFetched, isSizeTelling, readerOf, type QueryReader } from "../../sinks/readable.ts";
 import { openDatabases } from "./duckdb.ts";
 import { openFiles } from "./files.ts";
+import { openServerTables } from "./mssql.ts";
 import { openTables } from "./postgres.ts";
 import { openObjects } from "./s3.ts";
 import type { Fetching, OpenedResults, Opening, OpenResults } from "./source.ts";
@@ -19,6 +20,7 @@ function openers(db: Queryable): Readonly<Record<QueryReader, OpenResults>> {
     s3: openObjects(db),
     postgres: openTables(db),
     duckdb: openDatabases(db),
+    mssql: openServerTables(db),
   };
 }
 

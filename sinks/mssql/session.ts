@@ -4,6 +4,11 @@ import { Connection, Request, type BulkLoad, type ConnectionConfiguration } from
 export interface Session {
   /** Runs a batch of T-SQL; its rows, each as the values of its columns in order. The driver gives `bigint` as text. */
   query(sql: string): Promise<readonly (readonly unknown[])[]>;
+  /**
+   * The same with each row as it comes. Where `onRow` gives a promise, no more rows are taken until it is fulfilled; what it throws ends the
+   * session.
+   */
+  stream(sql: string, onRow: (row: readonly unknown[]) => Promise<void> | undefined): Promise<void>;
   begin(): Promise<void>;
   commit(): Promise<void>;
   /** Loads rows into a table; `setUp` adds the columns. Returns how many the server says it has taken. */
@@ -33,6 +38,7 @@ export async function openSession(login: ConnectionConfiguration): Promise<Sessi
         connection.execSqlBatch(request);
       }).then(() => rows);
     },
+    stream: (sql, onRow) => streamRows(connection, sql, onRow),
     begin: () => settled((done) => connection.beginTransaction((error) => done(error))),
     commit: () => settled((done) => connection.commitTransaction((error) => done(error))),
     load: (table, setUp, rows) =>
@@ -43,6 +49,27 @@ export async function openSession(login: ConnectionConfiguration): Promise<Sessi
       }),
     close: () => connection.close(),
   };
+}
+
+function streamRows(connection: Connection, sql: string, onRow: Parameters<Session["stream"]>[1]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown): void => {
+      reject(error);
+      connection.close();
+    };
+    const request = new Request(sql, (error) => (error == null ? resolve() : reject(error)));
+    request.on("row", (columns: readonly { readonly value: unknown }[]) => {
+      try {
+        const waiting = onRow(columns.map(({ value }) => value));
+        if (waiting === undefined) return;
+        request.pause();
+        waiting.then(() => request.resume(), fail);
+      } catch (error) {
+        fail(error);
+      }
+    });
+    connection.execSqlBatch(request);
+  });
 }
 
 function settled<T = void>(start: (done: (error?: Error | null, value?: T) => void) => void): Promise<T> {

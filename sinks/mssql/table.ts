@@ -27,19 +27,27 @@ export async function planTable(
   columns: readonly TargetColumn[],
   mode: SinkMode,
 ): Promise<TableChange | null> {
-  // By the database's collation, as its tables' names and columns are.
-  const [[id, isSensitive] = []] = await session.query(
-    `select object_id(${literal(quotedTable(table))}), case when N'a' = N'A' then 0 else 1 end;`,
-  );
-  const fold = (name: string): string => (isSensitive === 1 ? name : name.toLowerCase());
-  if (isSensitive !== 1) refuseSameNames(columns);
+  const { isThere, isSensitive, fold } = await findTable(session, table);
+  if (!isSensitive) refuseSameNames(columns);
   const deletes = mode === "replace" || mode === "overwrite";
-  if (id === null) return { creates: true, added: columns, addsIndex: deletes };
+  if (!isThere) return { creates: true, added: columns, addsIndex: deletes };
   const found = await findColumns(session, table);
   checkColumns(table, found, columns, fold);
   const added = columns.filter(({ name }) => !found.some((there) => fold(there.name) === fold(name)));
   const addsIndex = deletes && !(await hasJobIndex(session, table));
   return added.length === 0 && !addsIndex ? null : { creates: false, added, addsIndex };
+}
+
+/** Whether a table is there, and how names are compared: by the database's collation, as those of tables and columns are. */
+export async function findTable(
+  session: Session,
+  table: TableName,
+): Promise<{ readonly isThere: boolean; readonly isSensitive: boolean; readonly fold: (name: string) => string }> {
+  const [[id, sensitive] = []] = await session.query(
+    `select object_id(${literal(quotedTable(table))}), case when N'a' = N'A' then 0 else 1 end;`,
+  );
+  const isSensitive = sensitive === 1;
+  return { isThere: id !== null, isSensitive, fold: (name) => (isSensitive ? name : name.toLowerCase()) };
 }
 
 /** Brings a table to where results of these columns fit, in a transaction of its own. */
@@ -74,7 +82,7 @@ async function changeTable(session: Session, table: TableName, { creates, added,
   if (addsIndex) await session.query(`create index [_cf_job_id] on ${target} ([_cf_job_id]);`);
 }
 
-async function findColumns(session: Session, table: TableName): Promise<readonly FoundColumn[]> {
+export async function findColumns(session: Session, table: TableName): Promise<readonly FoundColumn[]> {
   const rows = await session.query(
     `select c.[name], t.[name], c.[max_length], c.[precision], c.[scale],
        case when c.[is_nullable] = 1 or c.[is_identity] = 1 or c.[is_computed] = 1 or c.[default_object_id] <> 0 then 0 else 1 end

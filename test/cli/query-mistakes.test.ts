@@ -46,11 +46,13 @@ describe("mistakes", () => {
   test("outputs that are elsewhere are listed with the way to them", async () => {
     await fixture.publish("moved", "*.moved", csvPlugin);
     const jobId = await fixture.produce("a.moved", "id\n1\n");
-    await fixture.jobs.database.db.query("update cf_job_output set sink_uri = 'mssql://trades?password=secret' where job_id = $1", [jobId]);
+    await fixture.jobs.database.db.query("update cf_job_output set sink_uri = 'sqlite://trades.db?password=secret' where job_id = $1", [
+      jobId,
+    ]);
     const { stdout } = await fixture.query("query", "--tables");
-    expect(stdout).toContain("mssql://trades?password=*** is read with sqlcmd");
+    expect(stdout).toContain("sqlite://trades.db?password=*** is read with sqlite3");
     const refused = await fixture.query("query", "from moved.moved", "--json");
-    expect(failureOf(refused)).toMatchObject({ code: "OUTPUT_ELSEWHERE", hint: expect.stringContaining("sqlcmd") as string });
+    expect(failureOf(refused)).toMatchObject({ code: "OUTPUT_ELSEWHERE", hint: expect.stringContaining("sqlite3") as string });
     expect(stdout + refused.stderr).not.toContain("secret");
   });
 });

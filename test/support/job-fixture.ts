@@ -6,6 +6,7 @@ import { createPace } from "../../activities/pace.ts";
 import { createPlanActivities, type PlanActivities } from "../../activities/plan.ts";
 import { createVersionOf } from "../../activities/version-of.ts";
 import { hashArtifact } from "../../bridge/artifact.ts";
+import type { Connections } from "../../domain/connection.ts";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
 import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
@@ -41,14 +42,17 @@ export interface JobFixture extends AsyncDisposable {
   record(name: string, content: string): Promise<string>;
 }
 
-export async function createJobFixture({ requireSignature = false } = {}): Promise<JobFixture> {
+export async function createJobFixture({
+  requireSignature = false,
+  connections,
+}: { readonly requireSignature?: boolean; readonly connections?: Connections } = {}): Promise<JobFixture> {
   const database = await testDatabase();
   const { db } = database;
   const folder = await mkdtemp(join(tmpdir(), "casparian-jobs-"));
   await mkdir(join(folder, "in"));
   const tools = testTools();
   const pool = createPluginPool({ maxParents: 2, log: quietLog });
-  const sinks = createSinks({ baseDir: folder });
+  const sinks = createSinks({ baseDir: folder, connections });
   const scansRequested: string[] = [];
   const trustedKeys = new Map<string, string>();
   const pace = createPace();

@@ -24,8 +24,8 @@ export interface QueryFixture extends AsyncDisposable {
   committedLast(): Promise<string>;
 }
 
-export async function createQueryFixture(): Promise<QueryFixture> {
-  const jobs = await createJobFixture();
+export async function createQueryFixture(options: Parameters<typeof createJobFixture>[0] = {}): Promise<QueryFixture> {
+  const jobs = await createJobFixture(options);
   const { folder: home, activities, database } = jobs;
   const query = commandOn(home, database.url);
   const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);

@@ -114,7 +114,13 @@ async function rowsOf(client: Client, sql: string): Promise<{ readonly result: R
   const answer = await client.query<(string | number | null)[]>({ text: sql, rowMode: "array" });
   // Several statements at once give several answers, none of them with rows.
   const last = Array.isArray(answer) ? answer[answer.length - 1]! : answer;
-  const kinds: Readonly<Record<number, ResultSet["columns"][number]>> = { [types.builtins.INT4]: "int", [types.builtins.INT8]: "bigint" };
+  const { INT4, INT8, FLOAT4, FLOAT8 } = types.builtins;
+  const kinds: Readonly<Record<number, ResultSet["columns"][number]>> = {
+    [INT4]: "int",
+    [INT8]: "bigint",
+    [FLOAT4]: "real",
+    [FLOAT8]: "float",
+  };
   const columns = last.fields.map(({ dataTypeID }: { readonly dataTypeID: number }) => kinds[dataTypeID] ?? ("nvarchar" as const));
   return { result: columns.length === 0 ? null : { columns, rows: last.rows }, rowCount: last.rowCount ?? 0 };
 }
@@ -143,6 +149,6 @@ async function columnsOf(client: Client, table: string): Promise<ResultSet> {
 function copyText(value: BulkValue): string {
   if (value === null) return String.raw`\N`;
   if (Buffer.isBuffer(value)) return String.raw`\\x${value.toString("hex")}`;
-  if (typeof value !== "string") return String(value);
+  if (typeof value !== "string") return Object.is(value, -0) ? "-0" : String(value);
   return value.replaceAll(/[\\\t\n\r]/g, (special) => ({ "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" })[special]!);
 }

@@ -40,14 +40,15 @@ function envChange(body: Buffer): Buffer {
   return Buffer.concat([Buffer.from([0xe3]), u16(body.length), body]);
 }
 
-/** A result set: `int` and `bigint` go as numbers, everything else as text. */
+/** A result set: whole and floating-point numbers go as such, everything else as text. */
 export interface ResultSet {
-  readonly columns: readonly ("int" | "bigint" | "nvarchar")[];
+  readonly columns: readonly ("int" | "bigint" | "real" | "float" | "nvarchar")[];
   readonly rows: readonly (readonly (string | number | bigint | null)[])[];
 }
 
 export function resultTokens({ columns, rows }: ResultSet): Buffer {
-  const types = { int: [0x26, 4], bigint: [0x26, 8], nvarchar: [0xe7, 0xff, 0xff, 0, 0, 0, 0, 0] } as const;
+  const nvarchar = [0xe7, 0xff, 0xff, 0, 0, 0, 0, 0];
+  const types = { int: [0x26, 4], bigint: [0x26, 8], real: [0x6d, 4], float: [0x6d, 8], nvarchar } as const;
   const metadata = columns.map((type) => Buffer.concat([u32(0), u16(1), Buffer.from(types[type]), shortText("")]));
   const cells = rows.flatMap((row) => [Buffer.from([0xd1]), ...row.map((value, index) => cell(columns[index]!, value))]);
   return Buffer.concat([Buffer.from([0x81]), u16(columns.length), ...metadata, ...cells]);
@@ -61,7 +62,10 @@ function cell(type: ResultSet["columns"][number], value: string | number | bigin
     return Buffer.concat([u64(BigInt(text.length)), piece, u32(0)]);
   }
   if (value === null) return Buffer.from([0]);
-  return type === "int"
-    ? Buffer.concat([Buffer.from([4]), u32(Number(value) >>> 0)])
-    : Buffer.concat([Buffer.from([8]), u64(BigInt(value))]);
+  if (type === "int") return Buffer.concat([Buffer.from([4]), u32(Number(value) >>> 0)]);
+  if (type === "bigint") return Buffer.concat([Buffer.from([8]), u64(BigInt(value))]);
+  const bytes = Buffer.alloc(type === "real" ? 5 : 9, type === "real" ? 4 : 8);
+  if (type === "real") bytes.writeFloatLE(Number(value), 1);
+  else bytes.writeDoubleLE(Number(value), 1);
+  return bytes;
 }

@@ -33,6 +33,15 @@ const forms: readonly (readonly [RegExp, (parts: readonly string[], sql: string)
     ),
     ([resource]) => ({ kind: "lock", resource: contentOf(resource!) }),
   ],
+  // A shared lock to the end of the transaction.
+  [
+    new RegExp(`^select top \\(1\\) \\[_cf_job_id\\] from (${table}) with \\(tablock, holdlock\\);$`),
+    ([name]) => rows(`lock table ${common(name!)} in share mode; select "_cf_job_id" from ${common(name!)} limit 1`),
+  ],
+  [
+    new RegExp(`^select (.*) from (${table}) where \\[_cf_job_id\\] in \\(([\\d, ]+)\\);$`, "s"),
+    ([values, name, jobs]) => rows(`select ${converted(values!)} from ${common(name!)} where "_cf_job_id" in (${jobs!})`),
+  ],
   [/^create schema \[_casparian\];$/, (_, sql) => rows(common(sql))],
   [
     new RegExp(`^\\s*create table ${table} \\(`),
@@ -102,6 +111,29 @@ function common(sql: string): string {
       .replaceAll("sysdatetimeoffset()", "(now()::text)");
   });
 }
+
+/** Values as SQL Server makes texts of them, by the style that is asked for. */
+function converted(values: string): string {
+  const name = String.raw`\[(?:[^\]]|\]\])+\]`;
+  const one = new RegExp(`convert\\(nvarchar\\((?:\\d+|max)\\), (${name})(?:, (\\d+))?\\)|${name}`, "g");
+  return values.replaceAll(one, (all: string, column?: string, style?: string) => {
+    if (column === undefined) return common(all);
+    const value = common(column);
+    const form = styles[style ?? ""];
+    if (form === undefined) throw new Error(`${style} is not a valid style number when converting to a character string.`);
+    return form(value);
+  });
+}
+
+/** Dates and times are texts here already, in ISO 8601. */
+const styles: Readonly<Record<string, (value: string) => string>> = {
+  "": (value) =>
+    `case pg_typeof(${value})::text when 'boolean' then translate(${value}::text::"char"::text, 'tf', '10') else ${value}::text end`,
+  2: (value) => `upper(encode(${value}, 'hex'))`,
+  121: (value) => `${value}::text`,
+  126: (value) => `${value}::text`,
+  127: (value) => `replace(${value}::text, '+00:00', 'Z')`,
+};
 
 function contentOf(quoted: string): string {
   return quoted.slice(2, -1).replaceAll("''", "'");
