@@ -30,8 +30,9 @@ export async function sweepStaging(options: {
   }
 }
 
-/** Outputs for which nobody has configured a topic have left no trace in the record before their first commit, but a folder. */
+/** Outputs for which nobody has configured a topic have left no trace in the record before their first commit, but a folder. A file may be DuckDB's. */
 async function unconfiguredTopics(home: string): Promise<readonly string[]> {
-  const names = await readdir(join(home, "output")).catch(() => []);
+  const entries = await readdir(join(home, "output"), { withFileTypes: true }).catch(() => []);
+  const names = entries.flatMap((entry) => (entry.isFile() ? [] : [entry.name]));
   return names.filter(isOutputName).map((name) => defaultTopic(name).uri);
 }
