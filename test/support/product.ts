@@ -107,7 +107,8 @@ async function startProduct(product: Product, child: RunningCommand): Promise<Ru
   const status = await vi.waitFor(
     async () => {
       if (ended) throw new Error(`casparian start ended: ${output}`);
-      await readFile(join(product.home, ".casparian/run.json"));
+      const runFile = JSON.parse(await readFile(join(product.home, ".casparian/run.json"), "utf8")) as { readonly pid: number };
+      if (runFile.pid !== child.pid) throw new Error("only what an earlier run has left is there");
       const found = await product.json<ProductStatus>("status");
       if (found.running === null) throw new Error("not running yet");
       return found;
