@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, mkdtemp, realpath, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,9 +10,10 @@ import type { PluginEnvironment } from "../domain/plugin.ts";
 import { takeBuildLock } from "./build-lock.ts";
 import { pruneLocked, sizeOf } from "./environment-store.ts";
 import { marker } from "./environment-use.ts";
+import { readRequirements, readUvLock, readYanked, type LockedPackage, type YankedPackage } from "./locked-packages.ts";
 import { minorVersion, requireFit } from "./python-version.ts";
 import { readScriptBlock, type ScriptBlock, writeScriptBlock } from "./script-block.ts";
-import { runUv } from "./uv.ts";
+import { askUv, runUv } from "./uv.ts";
 
 /**
  * Python environments by content: one folder for each lock, Python and platform, built once a host, never changed afterwards.
@@ -35,6 +36,14 @@ export interface EnvironmentBuild extends EnvironmentPlace {
   readonly onProgress: (step: string) => void;
   /** Beyond which the least recently used ones that nobody uses are removed after a build; undefined keeps them all. */
   readonly bytesMax?: number | undefined;
+}
+
+/** What locking a plugin gives: its environment, and what is told of the packages beside. */
+export interface PluginLock {
+  readonly environment: PluginEnvironment;
+  readonly packages: readonly LockedPackage[];
+  /** Null where no registry was asked: the standard environment's lock comes along. */
+  readonly yanked: readonly YankedPackage[] | null;
 }
 
 /** Of a plugin that declares none; the newest pandas that each Python has. */
@@ -81,15 +90,15 @@ export async function lockPlugin(request: {
   readonly uv: string;
   readonly interpreter: string;
   readonly source: string;
-}): Promise<PluginEnvironment> {
+}): Promise<PluginLock> {
   const block = readScriptBlock(request.source);
-  if (block === undefined || (block.dependencies.length === 0 && block.requiresPython === undefined)) return standardEnvironment();
+  if (block === undefined || (block.dependencies.length === 0 && block.requiresPython === undefined)) return standardLock();
   const python = block.requiresPython ?? `>=${await minorVersion(request.interpreter)}`;
   await requireFit(request.interpreter, python);
-  if (block.dependencies.length === 0) return environmentOf(standardEnvironment().lockfile, python);
+  if (block.dependencies.length === 0) return standardLock(python);
   const folder = await mkdtemp(join(tmpdir(), "casparian-lock-"));
   try {
-    return environmentOf(await lockBlock(request, block, python, folder), python);
+    return await lockBlock(request, block, python, folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -100,7 +109,7 @@ async function lockBlock(
   block: ScriptBlock,
   python: string,
   folder: string,
-): Promise<string> {
+): Promise<PluginLock> {
   const hasArrow = block.dependencies.some((dependency) => /^pyarrow(?![A-Za-z0-9._-])/i.test(dependency.trim()));
   const dependencies = hasArrow ? block.dependencies : [...block.dependencies, "pyarrow"];
   await writeFile(
@@ -114,9 +123,19 @@ async function lockBlock(
     code: "PLUGIN_DEPENDENCIES",
     hint: "Correct the dependencies in the plugin's script block. Only packages with a wheel can be used.",
   };
-  await runUv({ ...call, args: ["lock", "--script", "plugin.py", "--python", interpreter, "--no-build", "--no-python-downloads"] });
+  const { stderr } = await askUv({
+    ...call,
+    args: ["lock", "--script", "plugin.py", "--python", interpreter, "--no-build", "--no-python-downloads"],
+  });
   const flags = ["--frozen", "--no-header", "--no-annotate", "--format", "requirements-txt"];
-  return runUv({ ...call, args: ["export", "--script", "plugin.py", "--python", interpreter, ...flags] });
+  const lockfile = await runUv({ ...call, args: ["export", "--script", "plugin.py", "--python", interpreter, ...flags] });
+  const packages = readUvLock(await readFile(join(folder, "plugin.py.lock"), "utf8"));
+  return { environment: environmentOf(lockfile, python), packages, yanked: readYanked(stderr) };
+}
+
+function standardLock(python = standardPython): PluginLock {
+  const { lockfile } = standardEnvironment();
+  return { environment: environmentOf(lockfile, python), packages: readRequirements(lockfile), yanked: null };
 }
 
 export function environmentOf(lockfile: string, python: string): PluginEnvironment {

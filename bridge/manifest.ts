@@ -1,8 +1,8 @@
-import { spawn } from "node:child_process";
 import { join, parse } from "node:path";
-import { TerminalFailure, messageOf } from "../domain/failure.ts";
+import { TerminalFailure } from "../domain/failure.ts";
 import type { PluginManifest } from "../domain/plugin.ts";
 import { isOutputName } from "../domain/topic.ts";
+import { ParserGaveUp, parsePython } from "./parse-python.ts";
 import { readScriptBlock } from "./script-block.ts";
 
 export interface ParsedPlugin {
@@ -30,7 +30,6 @@ interface Told {
 }
 
 const script = join(import.meta.dirname, "python", "manifest.py");
-const parseMsMax = 20_000;
 const knownKeys = ["pattern", "patterns", "topic", "name", "version", "description"];
 const example = 'MANIFEST = {"pattern": "*.csv", "topic": "output"}';
 
@@ -66,23 +65,11 @@ export async function readPlugin(request: {
 }
 
 async function parseSource(python: string, source: string, fileName: string): Promise<Told> {
-  const process = spawn(python, ["-I", "-S", script], { stdio: ["pipe", "pipe", "pipe"], timeout: parseMsMax, killSignal: "SIGKILL" });
-  const { promise, resolve, reject } = Promise.withResolvers<Told>();
-  let [answer, errors] = ["", ""];
-  process.stdout.setEncoding("utf8").on("data", (text: string) => (answer += text));
-  process.stderr.setEncoding("utf8").on("data", (text: string) => (errors = (errors + text).slice(-2000)));
-  process.on("error", reject).on("close", (code, signal) => {
-    try {
-      resolve(JSON.parse(answer) as Told);
-    } catch (cause) {
-      const why = signal === null ? `status ${code}` : signal;
-      reject(syntaxFailure(fileName, `Python's parser gave up on it (${why}): ${errors.trim().split("\n").at(-1) ?? messageOf(cause)}`));
-    }
-  });
-  // A parser that has given up does not read to the end.
-  process.stdin.on("error", () => {});
-  process.stdin.end(source);
-  return promise;
+  try {
+    return await parsePython<Told>(python, script, source);
+  } catch (error) {
+    throw error instanceof ParserGaveUp ? syntaxFailure(fileName, error.message) : error;
+  }
 }
 
 function refuseSyntax({ syntax }: Told, fileName: string): void {

@@ -10,6 +10,10 @@ export interface UvCall {
   readonly code: string;
   readonly hint: string;
   readonly signal?: AbortSignal | undefined;
+  /** Set for uv beside what this process has. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** An exit code that also is an answer. */
+  readonly exitCodeToo?: number | undefined;
 }
 
 const outputBytesMax = 64 * 1024 * 1024;
@@ -21,13 +25,18 @@ const wordsMax = 4_000;
  * `<code>`, both with uv's own words; rejects with the signal's reason.
  */
 export async function runUv(call: UvCall): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const env = { ...process.env, UV_NO_PROGRESS: "1", NO_COLOR: "1" };
+  return (await askUv(call)).stdout;
+}
+
+/** The same, with what it said on stderr. */
+export async function askUv(call: UvCall): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ readonly stdout: string; readonly stderr: string }>();
+  const env = { ...process.env, ...call.env, UV_NO_PROGRESS: "1", NO_COLOR: "1" };
   // Another project's environment that happens to be active is not to be touched.
   Reflect.deleteProperty(env, "VIRTUAL_ENV");
   const options = { cwd: call.cwd, env, maxBuffer: outputBytesMax, signal: call.signal };
   execFile(call.uv, [...call.args], options, (error, stdout, stderr) => {
-    if (error === null) resolve(stdout);
+    if (error === null || error.code === call.exitCodeToo) resolve({ stdout, stderr });
     else if (call.signal?.aborted === true) reject(call.signal.reason);
     else reject(failureOf(call, stderr.trim() === "" ? messageOf(error) : stderr));
   });

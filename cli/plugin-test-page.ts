@@ -1,5 +1,6 @@
 import { relative } from "node:path";
 import type { FileTrial, PluginTrial } from "../control/try-plugin.ts";
+import { describeObjections } from "./gatekeeper.ts";
 import { bytes, count, duration, number, printable } from "./format.ts";
 import { describeRows } from "./query-table.ts";
 import { shellWord } from "./shell-word.ts";
@@ -120,10 +121,11 @@ const rejectedColumns: readonly Column<AsideTrial["first"][number]>[] = [
   { title: "VALUES", value: ({ raw }) => raw, shorten: "end" },
 ];
 
-function describeEnd({ plugin, files, failed, filesLeft, filesNotTaken, warnings }: PluginTrial, watching: boolean): string {
+function describeEnd({ plugin, files, failed, filesLeft, filesNotTaken, warnings, gatekeeper }: PluginTrial, watching: boolean): string {
   const aside = files.reduce((sum, { setAside }) => sum + setAside.reduce((rows, each) => rows + each.rows, 0), 0);
   const done = failed === 0 ? "the plugin reads all of them" : `the plugin fails on ${number(failed)} of them`;
   const lines = ["", ...warnings.map((warning) => `warning: ${printable(warning, { keepLines: true })}`)];
+  lines.push(...describeObjections(gatekeeper));
   lines.push(`${count(files.length, "file")} tried: ${done}${aside === 0 ? "" : `, and ${count(aside, "row")} would be set aside`}`);
   if (filesLeft > 0) lines.push(`${count(filesLeft, "more file")} left out: --limit ${files.length + filesLeft} tries them, too`);
   if (filesNotTaken > 0) lines.push(`${count(filesNotTaken, "other file")} below the folder: its pattern does not take them`);

@@ -54,11 +54,12 @@ function parseRows(text: string): number {
 }
 
 async function openTrialsOf(shell: Shell): Promise<Trials> {
-  const { stateDir, limits } = shell.settings();
+  const { stateDir, limits, plugins } = shell.settings();
   return openTrials({
     tools: await findPluginTools(shell),
     stateDir,
     limits: { seconds: limits.pluginSeconds, memoryBytes: limits.pluginMemoryMb * 1024 * 1024, logBytes: limits.logBytes },
+    gatekeeper: plugins.gatekeeper,
     log: shell.log,
     onProgress: (step) => shell.terminal.progress(step),
     signal: shell.signal,

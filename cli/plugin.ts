@@ -9,6 +9,7 @@ import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
 import { activateCommand, rejectCommand, rollBackCommand } from "./plugin-state.ts";
+import { describeGatekeeper, describeReport, summarizeReport } from "./gatekeeper.ts";
 import { newCommand } from "./plugin-new.ts";
 import { testCommand } from "./plugin-test.ts";
 import { describeSignature, signCommand } from "./plugin-sign.ts";
@@ -62,6 +63,7 @@ function publishCommand(shell: Shell): Command {
       const topics =
         options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
       const tools = await findPluginTools(shell);
+      const { gatekeeper } = shell.settings().plugins;
       await withSession(shell, {}, async (session) => {
         const request = {
           file: resolve(file),
@@ -72,10 +74,11 @@ function publishCommand(shell: Shell): Command {
           stage: options.stage === true,
           key: await chooseKey(shell, options.sign),
           backfill: options.backfill === true,
+          gatekeeper,
           tools,
         };
         const published = await publishPlugin(session, request, backlogOptions(shell));
-        shell.terminal.show(published, () => describePublished(published, session.running !== null));
+        shell.terminal.show(published, () => describePublished(shell, published, session.running !== null));
       });
     });
   return withExamples(command, {
@@ -97,7 +100,7 @@ async function chooseKey(shell: Shell, asked: string | true | undefined): Promis
   );
 }
 
-function describePublished(published: PublishedPlugin, running: boolean): string {
+function describePublished(shell: Shell, published: PublishedPlugin, running: boolean): string {
   const { plugin, outcome, retired, backlog } = published;
   const title = `${plugin.name} ${plugin.version}`;
   const andRetired = retired === null ? "" : `, and ${retired} is retired`;
@@ -109,6 +112,7 @@ function describePublished(published: PublishedPlugin, running: boolean): string
     unchanged: `${title} is already published with just this content${plugin.state === "ACTIVE" ? "" : `, and is ${plugin.state.toLowerCase()}`}`,
   }[outcome];
   const lines = [done, ...published.warnings.map((warning) => `warning: ${printable(warning, { keepLines: true })}`)];
+  if (published.gatekeeper !== null) lines.push(...describeGatekeeper(published.gatekeeper, shell.settings().plugins.gatekeeper));
   for (const pattern of published.rulesAdded) lines.push(`It takes ${printable(pattern)}, as its MANIFEST says`);
   for (const pattern of published.rulesRemoved)
     lines.push(`It no longer takes ${printable(pattern)}, which its MANIFEST does not name any more`);
@@ -177,7 +181,7 @@ function showCommand(shell: Shell): Command {
   });
 }
 
-function describePlugin(shell: Shell, { plugin, signature, environment, versions, rules, topics }: PluginDetail): string {
+function describePlugin(shell: Shell, { plugin, signature, gatekeeper, environment, versions, rules, topics }: PluginDetail): string {
   const rows: readonly (readonly [string, string])[] = [
     ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
@@ -186,6 +190,7 @@ function describePlugin(shell: Shell, { plugin, signature, environment, versions
     ["topic", plugin.manifest.topic],
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
     ["signed", describeSignature(signature)],
+    ["gatekeeper", summarizeReport(gatekeeper)],
     ["description", plugin.manifest.description ?? ""],
     ["versions", versions.map(({ version, state }) => (state === "RETIRED" ? version : `${version} (${state.toLowerCase()})`)).join(", ")],
     [
@@ -196,5 +201,11 @@ function describePlugin(shell: Shell, { plugin, signature, environment, versions
     ],
   ];
   const facts = rows.filter(([, value]) => value !== "").map(([name, value]) => `${name.padEnd(12)} ${printable(value)}`);
-  return [`${plugin.name} ${plugin.version}`, ...facts, "", renderTable(shell.terminal, topicColumns.slice(1), topics)].join("\n");
+  return [
+    `${plugin.name} ${plugin.version}`,
+    ...facts,
+    ...describeReport(shell.terminal, gatekeeper),
+    "",
+    renderTable(shell.terminal, topicColumns.slice(1), topics),
+  ].join("\n");
 }

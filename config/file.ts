@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { z } from "zod";
 import { messageOf, WrongUse } from "../domain/failure.ts";
+import { allowableKinds, gatekeeperModes } from "../domain/gatekeeper.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { closest } from "../domain/suggest.ts";
 import { refuseOldFile } from "./old-file.ts";
@@ -10,6 +11,7 @@ import { readIfThere } from "./read.ts";
 const port = z.int({ error: "a port from 1 to 65535" }).min(1, "a port from 1 to 65535").max(65_535, "a port from 1 to 65535");
 const text = z.string({ error: "a text in quotes" }).min(1, "a text that isn't empty");
 const count = z.int({ error: "a whole number above 0" }).positive("a whole number above 0");
+const serviceForm = 'a URL, or "off"';
 const logLevels = ["debug", "info", "warn", "error"] as const;
 
 const shape = z.strictObject({
@@ -28,7 +30,15 @@ const shape = z.strictObject({
     .partial()
     .default({}),
   plugins: z
-    .strictObject({ require_signature: z.boolean({ error: "true or false" }), trusted_keys: text })
+    .strictObject({
+      require_signature: z.boolean({ error: "true or false" }),
+      trusted_keys: text,
+      gatekeeper: z.enum(gatekeeperModes, { error: `one of ${gatekeeperModes.join(", ")}` }),
+      gatekeeper_allow: z.array(z.enum(allowableKinds, { error: `one of ${allowableKinds.join(", ")}` }), { error: "kinds in a list" }),
+      vulnerability_service: z
+        .string({ error: serviceForm })
+        .refine((given) => given === "off" || /^https?:\/\/\S+$/.test(given), { error: serviceForm }),
+    })
     .partial()
     .default({}),
   openlineage: z

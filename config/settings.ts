@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
 import { connectionSettings, type ConnectionSettings } from "./connections.ts";
+import type { GatekeeperPolicy } from "../domain/gatekeeper.ts";
 import { requireName } from "../domain/name.ts";
 import type { OpenLineageSettings } from "../domain/openlineage.ts";
 import { safeUrl } from "../domain/safe-url.ts";
@@ -41,6 +42,8 @@ export interface Settings {
     readonly requireSignature: boolean;
     /** The file of trusted keys, absolute. */
     readonly trustedKeys: string;
+    /** What publishing makes of what stands out in a plugin's code and lock. */
+    readonly gatekeeper: GatekeeperPolicy;
   };
   readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
@@ -96,6 +99,11 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     plugins: {
       requireSignature: file.plugins.require_signature ?? false,
       trustedKeys: resolve(home, file.plugins.trusted_keys ?? "trusted-keys"),
+      gatekeeper: {
+        mode: file.plugins.gatekeeper ?? "warn",
+        allow: file.plugins.gatekeeper_allow ?? [],
+        vulnerabilityService: file.plugins.vulnerability_service,
+      },
     },
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",

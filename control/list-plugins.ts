@@ -1,6 +1,7 @@
 import { requireSignature, requireWhole } from "../bridge/artifact.ts";
 import { readTrustedKeys } from "../bridge/trusted-keys.ts";
 import { messageOf } from "../domain/failure.ts";
+import { findGatekeeperReport, type KeptReport } from "../db/gatekeeper-report.ts";
 import { listPlugins as selectPlugins, loadArtifact, type PluginSummary } from "../db/plugin.ts";
 import { listRules, type RuleRow } from "../db/routing-rule.ts";
 import type { ControlContext } from "./context.ts";
@@ -27,6 +28,8 @@ export interface SignatureStanding {
 export interface PluginDetail {
   readonly plugin: PluginSummary;
   readonly signature: SignatureStanding;
+  /** Null where it was published without the gatekeeper. */
+  readonly gatekeeper: KeptReport | null;
   readonly sourceCode: string;
   readonly environment: { readonly hash: string; readonly python: string; readonly lockfile: string };
   readonly versions: readonly PluginSummary[];
@@ -44,7 +47,8 @@ export async function showPlugin(context: ControlContext, name: string, version?
   const rules = (await listRules(db)).filter((rule) => rule.pluginName === name);
   const signature = examineSignature(artifact, trustedKeysFile);
   const { sourceCode, environment } = artifact;
-  return { plugin, signature, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
+  const gatekeeper = await findGatekeeperReport(db, plugin.id);
+  return { plugin, signature, gatekeeper, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
 }
 
 function examineSignature(artifact: Awaited<ReturnType<typeof loadArtifact>>, trustedKeysFile: string | undefined): SignatureStanding {

@@ -5,10 +5,10 @@ const ours = "casparian_flow";
 
 /** Those of the imported modules whose package is not among the locked ones, by the package's usual name. */
 export function missingImports(imports: readonly string[], lockfile: string): readonly string[] {
-  const locked = new Set(lockedPackages(lockfile).map(normalize));
+  const locked = new Set(lockedPackages(lockfile).map(normalizeName));
   const isThere = (module: string): boolean => {
     const top = module.split(".")[0] ?? module;
-    return top === ours || locked.has(normalize(packageOf(module))) || locked.has(normalize(top));
+    return top === ours || locked.has(normalizeName(packageOf(module))) || locked.has(normalizeName(top));
   };
   return [...new Set(imports)].filter((module) => !isThere(module));
 }
@@ -33,6 +33,6 @@ function lockedPackages(lockfile: string): readonly string[] {
 }
 
 /** PEP 503: one name has many spellings. */
-function normalize(name: string): string {
+export function normalizeName(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, "-");
 }

@@ -1,8 +1,9 @@
 import { basename, parse } from "node:path";
 import { hashArtifact } from "../bridge/artifact.ts";
-import { lockPlugin } from "../bridge/environments.ts";
+import { lockPlugin, type PluginLock } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
 import { insertAudit } from "../db/audit.ts";
+import { keepGatekeeperReport } from "../db/gatekeeper-report.ts";
 import {
   activateArtifact,
   insertArtifact,
@@ -15,11 +16,13 @@ import {
 import { transaction, type Queryable } from "../db/pool.ts";
 import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../db/routing-rule.ts";
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
+import type { GatekeeperPolicy, GatekeeperReport } from "../domain/gatekeeper.ts";
 import type { SigningKey } from "../bridge/signing-key.ts";
 import type { PluginEnvironment, TopicConfig } from "../domain/plugin.ts";
 import { checkPattern } from "../domain/route.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
+import { examinePlugin, refuseFindings } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { refuseRejected } from "./reject-plugin.ts";
 import { readSource } from "./plugin-source.ts";
@@ -38,6 +41,8 @@ export interface PublishRequest {
   readonly force: boolean;
   /** Stores it only: it takes no files until it is activated. */
   readonly stage?: boolean;
+  /** What to make of what stands out in code and lock; off unless given. */
+  readonly gatekeeper?: GatekeeperPolicy;
   /** Signs the version. */
   readonly key?: SigningKey | undefined;
   /** Whether files on record that match get a job of this version. */
@@ -60,6 +65,8 @@ export interface PublishedPlugin {
   readonly topicsSet: readonly string[];
   /** Sentences. */
   readonly warnings: readonly string[];
+  /** What stands out in code and lock; null where the gatekeeper is off. */
+  readonly gatekeeper: GatekeeperReport | null;
   /** What of the files on record this version takes; null where it is not the active one. */
   readonly backlog: Backlog | null;
 }
@@ -69,7 +76,7 @@ export interface PublishedPlugin {
  * version of its name and wires its patterns as rules, all in one transaction. Publishing the same content again changes nothing.
  *
  * Throws WrongUse for a file or name that can't be used, or a version that has other content; TerminalFailure of `readPlugin` and
- * `lockPlugin`, and PLUGIN_IMPORT_MISSING.
+ * `lockPlugin`, PLUGIN_IMPORT_MISSING and PLUGIN_REFUSED.
  */
 export async function publishPlugin(
   context: ControlContext,
@@ -83,12 +90,14 @@ export async function publishPlugin(
   const wanted = request.version ?? parsed.version;
   checkName(name, wanted);
   parsed.manifest.patterns.forEach(requirePattern);
-  const environment = await lockPlugin({ uv: request.tools.uv, interpreter: request.tools.python, source });
+  const lock = await lockPlugin({ uv: request.tools.uv, interpreter: request.tools.python, source });
+  const { environment } = lock;
   const warnings = [
     ...parsed.notices,
     ...refuseMissingImports(parsed, environment, request.force),
     ...unknownTopics(parsed, request.topics),
   ];
+  const gatekeeper = await passGatekeeper(request, { source, parsed, lock });
   const hash = hashArtifact(source, environment.hash);
   const artifact = { name, artifactHash: hash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
   const published = await transaction(db, async (tx) => {
@@ -102,6 +111,7 @@ export async function publishPlugin(
       await insertEnvironment(tx, environment);
       pluginId = await insertArtifact(tx, { ...artifact, version: wanted ?? nextVersion(versions), publisher: actor });
     }
+    if (gatekeeper !== null) await keepGatekeeperReport(tx, pluginId, gatekeeper);
     if (request.key !== undefined) await signVersion(tx, name, pluginId, request.key);
     const outcome = outcomeOf(same, request.stage === true);
     const wired = request.stage === true ? unwired : await wire(tx, artifact, { pluginId, outcome, versions });
@@ -115,11 +125,21 @@ export async function publishPlugin(
         detail: { artifactHash: hash, environmentHash: environment.hash, ...wired, signedWith: request.key?.publicKey ?? null },
       });
     }
-    return { outcome, ...wired, topicsSet, warnings, ...described };
+    return { outcome, ...wired, topicsSet, warnings, gatekeeper, ...described };
   });
   if (published.plugin.state !== "ACTIVE") return { ...published, backlog: null };
   const backlog = await backfill(context, { rules: await activeRules(db), plugin: name }, { ...options, insert: request.backfill });
   return { ...published, backlog };
+}
+
+async function passGatekeeper(
+  { file, tools, gatekeeper: policy }: PublishRequest,
+  plugin: { readonly source: string; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
+): Promise<GatekeeperReport | null> {
+  if (policy === undefined || policy.mode === "off") return null;
+  const report = await examinePlugin({ ...plugin, tools, audit: { service: policy.vulnerabilityService } });
+  refuseFindings(report, policy, basename(file));
+  return report;
 }
 
 type Outcome = PublishedPlugin["outcome"];

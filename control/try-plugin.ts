@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { basename, join, parse } from "node:path";
 import { hashArtifact } from "../bridge/artifact.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
-import { countPackages, ensureEnvironment, hasEnvironment, lockPlugin } from "../bridge/environments.ts";
+import { countPackages, ensureEnvironment, hasEnvironment, lockPlugin, type PluginLock } from "../bridge/environments.ts";
 import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
 import { createPluginPool, type PluginLimits } from "../bridge/pool.ts";
 import { removeFolder } from "../bridge/scratch.ts";
@@ -13,10 +13,12 @@ import { setsAside } from "../contracts/set-aside.ts";
 import type { Contract } from "../domain/contract.ts";
 import { WrongUse } from "../domain/failure.ts";
 import { compileGlob } from "../domain/glob.ts";
+import { objections, type GatekeeperFinding, type GatekeeperPolicy } from "../domain/gatekeeper.ts";
 import type { Log } from "../domain/log.ts";
 import type { PluginEnvironment } from "../domain/plugin.ts";
 import { findInputs } from "../trial/inputs.ts";
 import { tryFile, type FileTrial, type TrialPlugin } from "../trial/try-file.ts";
+import { examinePlugin } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { readSource } from "./plugin-source.ts";
 
@@ -48,6 +50,8 @@ export interface TrialMeans {
   /** Its environments are those that workers use. */
   readonly stateDir: string;
   readonly limits: PluginLimits;
+  /** Off unless given. */
+  readonly gatekeeper?: GatekeeperPolicy;
   readonly log: Log;
   readonly onProgress: (step: string) => void;
   readonly signal: AbortSignal;
@@ -72,6 +76,8 @@ export interface PluginTrial {
   };
   /** Sentences. */
   readonly warnings: readonly string[];
+  /** What publishing would warn of or refuse, as far as it can be told without asking a service. */
+  readonly gatekeeper: readonly GatekeeperFinding[];
   readonly files: readonly FileTrial[];
   /** Files that there are beyond the limit. */
   readonly filesLeft: number;
@@ -94,14 +100,14 @@ export interface Trials {
 export async function openTrials(means: TrialMeans): Promise<Trials> {
   const folder = await mkdtemp(join(tmpdir(), "casparian-trial-"));
   const pool = createPluginPool({ log: means.log, maxParents: 1 });
-  let locked: { readonly declared: string; readonly environment: PluginEnvironment } | undefined;
+  let locked: { readonly declared: string; readonly lock: PluginLock } | undefined;
   let runs = 0;
 
-  async function lock(source: string): Promise<PluginEnvironment> {
+  async function lock(source: string): Promise<PluginLock> {
     const declared = JSON.stringify(readScriptBlock(source)?.toml ?? null);
     if (locked?.declared !== declared)
-      locked = { declared, environment: await lockPlugin({ uv: means.tools.uv, interpreter: means.tools.python, source }) };
-    return locked.environment;
+      locked = { declared, lock: await lockPlugin({ uv: means.tools.uv, interpreter: means.tools.python, source }) };
+    return locked.lock;
   }
 
   return {
@@ -112,7 +118,9 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
       const contracts = contractsOf(request.contracts, parsed, parse(request.file).name);
       const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
       const began = performance.now();
-      const environment = await lock(source);
+      const pluginLock = await lock(source);
+      const { environment } = pluginLock;
+      const gatekeeper = await findObjections(means, { source, parsed, lock: pluginLock });
       const place = { environment, root: environmentRoot(means.stateDir), interpreter: means.tools.python };
       const built = await hasEnvironment(place);
       const { tools, signal, log, onProgress, limits } = means;
@@ -131,6 +139,7 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
           seconds: (performance.now() - began) / 1000,
         },
         warnings: [...parsed.notices, ...warnOfImports(parsed, environment), ...warnOfContracts(contracts, files)],
+        gatekeeper,
         files,
         filesLeft: counts.found - inputs.length,
         filesNotTaken: counts.notTaken,
@@ -157,6 +166,13 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
 function takenBy(patterns: readonly string[]): (relPath: string) => boolean {
   const globs = patterns.map((pattern) => compileGlob(pattern));
   return (relPath) => globs.length === 0 || globs.some((matches) => matches(relPath));
+}
+
+async function findObjections(
+  { tools, gatekeeper: policy }: TrialMeans,
+  plugin: { readonly source: string; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
+): Promise<readonly GatekeeperFinding[]> {
+  return policy === undefined || policy.mode === "off" ? [] : objections(await examinePlugin({ ...plugin, tools, audit: null }), policy);
 }
 
 function warnOfImports(parsed: ParsedPlugin, environment: PluginEnvironment): readonly string[] {

@@ -293,6 +293,16 @@ create table cf_file_version (
   constraint cf_file_version_size_bytes_check CHECK ((size_bytes >= 0))
 );
 
+create table cf_gatekeeper_report (
+  plugin_id bigint not null,
+  examined_at timestamp with time zone default now() not null,
+  findings jsonb not null,
+  unchecked jsonb not null,
+  constraint cf_gatekeeper_report_findings_check CHECK ((jsonb_typeof(findings) = 'array'::text)),
+  constraint cf_gatekeeper_report_pkey PRIMARY KEY (plugin_id),
+  constraint cf_gatekeeper_report_unchecked_check CHECK ((jsonb_typeof(unchecked) = 'array'::text))
+);
+
 create table cf_job_attempt (
   job_id bigint not null,
   attempt integer not null,
@@ -670,6 +680,8 @@ alter table cf_file_version add constraint cf_file_version_container_version_id_
 alter table cf_file_version add constraint cf_file_version_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
 
 alter table cf_file_version add constraint cf_file_version_moved_from_version_id_fkey FOREIGN KEY (moved_from_version_id) REFERENCES cf_file_version(id);
+
+alter table cf_gatekeeper_report add constraint cf_gatekeeper_report_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
 
 alter table cf_job_attempt add constraint cf_job_attempt_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id) ON DELETE CASCADE;
 

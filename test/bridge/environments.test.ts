@@ -39,7 +39,8 @@ function build(
 }
 
 const block = (...lines: readonly string[]) => ["# /// script", ...lines.map((line) => `# ${line}`), "# ///", ""].join("\n");
-const lock = (source: string) => lockPlugin({ uv: testTools().uv, interpreter: testTools().python, source });
+const lockOf = (source: string) => lockPlugin({ uv: testTools().uv, interpreter: testTools().python, source });
+const lock = async (source: string) => (await lockOf(source)).environment;
 
 test("an environment is built once, also when several ask at once", async () => {
   const place = placeFor(smallEnvironment());

@@ -35,7 +35,11 @@ test("a home without a file has all defaults, frozen", async () => {
     connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true, environmentsMbMax: 20_000 },
-    plugins: { requireSignature: false, trustedKeys: join(home, "trusted-keys") },
+    plugins: {
+      requireSignature: false,
+      trustedKeys: join(home, "trusted-keys"),
+      gatekeeper: { mode: "warn", allow: [], vulnerabilityService: undefined },
+    },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });
@@ -63,6 +67,9 @@ test("every key of the file counts", async () => {
     allow_downloads = false
     [plugins]
     require_signature = true
+    gatekeeper = "refuse"
+    gatekeeper_allow = ["network", "compiled"]
+    vulnerability_service = "https://osv.example.com"
     trusted_keys = "../keys"
     [log]
     level = "warn"`);
@@ -72,7 +79,11 @@ test("every key of the file counts", async () => {
     worker: { concurrency: 7, groups: ["nas", "lab"] },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
     python: { interpreter: join(home, "tools/python3"), allowDownloads: false, environmentsMbMax: 500 },
-    plugins: { requireSignature: true, trustedKeys: join(home, "../keys") },
+    plugins: {
+      requireSignature: true,
+      trustedKeys: join(home, "../keys"),
+      gatekeeper: { mode: "refuse", allow: ["network", "compiled"], vulnerabilityService: "https://osv.example.com" },
+    },
     logLevel: "warn",
   });
 });
@@ -143,6 +154,9 @@ describe("what is wrong is said with what would be right", () => {
     ['[worker]\ngroups = "nas"', /worker\.groups must be names in a list, and is "nas"/, /^$/],
     ['[worker]\ngroups = ["a b"]', /"a b" can't be the name of a group of workers/, /letters, digits/],
     ["[python]\nallow_downloads = 1", /python\.allow_downloads must be true or false, and is 1/, /^$/],
+    ['[plugins]\ngatekeeper = "maybe"', /plugins\.gatekeeper must be one of off, warn, refuse, and is "maybe"/, /^$/],
+    ['[plugins]\ngatekeeper_allow = ["net"]', /plugins\.gatekeeper_allow\.0 must be one of network, process, .*, and is "net"/, /^$/],
+    ['[plugins]\nvulnerability_service = "osv"', /plugins\.vulnerability_service must be a URL, or "off", and is "osv"/, /^$/],
     ['[log]\nlevel = "loud"', /log\.level must be one of debug, info, warn, error, and is "loud"/, /^$/],
     ["[database\n", /casparian\.toml, line 1.*not TOML/, /^$/],
     ['[database]\nurl = "mysql://db"', /"mysql:\/\/db" is not the URL of a PostgreSQL database/, /postgres:\/\/user:password@host/],

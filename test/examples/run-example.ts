@@ -43,7 +43,7 @@ export const bytesOf = (name: string): Buffer => readFileSync(data(name).path);
 export async function loadExample(name: string): Promise<Example> {
   const source = readFileSync(join(folder, `${name}.py`), "utf8");
   const tools = testTools();
-  const python = await pythonWith(await lockPlugin({ uv: tools.uv, interpreter: tools.python, source }));
+  const python = await pythonWith((await lockPlugin({ uv: tools.uv, interpreter: tools.python, source })).environment);
   const runner = createRunner();
   const asked = (input: Parameters<Example["run"]>[0], settings: Readonly<Record<string, string>> = {}) => ({
     source: withSettings(source, settings),
