@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { expect, vi } from "vitest";
 import type { Database } from "../../../db/pool.ts";
+import { patience } from "../../support/patience.ts";
 import { describeProcesses, processesOf, type Product, type RunningProduct } from "../../support/product.ts";
 import { withDatabase } from "./record.ts";
 
@@ -10,7 +11,7 @@ const victims = { product: "bin/casparian.js", plugin: "parent.py", postgres: "b
 export type Victim = keyof typeof victims;
 
 /** For all that happens by itself, sooner or later. It only says when there is no hope left. */
-const patience = { timeout: 400_000, interval: 500 };
+const hope = { timeout: 400_000, interval: 500 };
 
 /** A running product that is killed, and started again. */
 export interface Survivor {
@@ -31,7 +32,7 @@ export function survivorOf(product: Product, first: RunningProduct): Survivor {
 
   async function until<T>(look: () => Promise<T>): Promise<T> {
     const ended = running.process.then(() => ({ ended: true as const }));
-    const seen = vi.waitFor(look, patience).then((value) => ({ value, ended: false as const }));
+    const seen = vi.waitFor(look, hope).then((value) => ({ value, ended: false as const }));
     // Nobody may be left to ask for it.
     seen.catch(() => {});
     const soonest = await Promise.race([seen, ended]);
@@ -49,11 +50,11 @@ export function survivorOf(product: Product, first: RunningProduct): Survivor {
     });
     if (kind === "plugin") return;
     // It does not live without its database or Temporal, and on a busy machine takes its time to end.
-    const isHung = await Promise.race([running.process.then(() => false), setTimeout(patience.timeout, true, { ref: false })]);
+    const isHung = await Promise.race([running.process.then(() => false), setTimeout(hope.timeout, true, { ref: false })]);
     if (isHung) throw new Error(`the product goes on without its ${kind}: ${running.output()}`);
     const plugins = async () => processesLike(product.home, victims.plugin);
     await vi
-      .waitFor(async () => expect(await plugins()).toEqual([]), { timeout: 120_000, interval: 50 })
+      .waitFor(async () => expect(await plugins()).toEqual([]), { ...patience, interval: 50 })
       .catch(async () => outlived.push(await describeProcesses(await plugins())));
     running = await product.start();
   }
