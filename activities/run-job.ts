@@ -11,6 +11,7 @@ import { transaction } from "../db/pool.ts";
 import { forgetStagedReplays } from "../db/replay.ts";
 import { hasResult } from "../db/standing.ts";
 import { topicsOf } from "../db/topic.ts";
+import { targetUri } from "../sinks/tables/keep.ts";
 import { enterLedger } from "./enter-ledger.ts";
 import { openInput, type JobInput } from "./input.ts";
 import { openOutputs, resultExists, type Outputs } from "./outputs.ts";
@@ -127,7 +128,7 @@ async function runPlugin(
     sinks,
     onProgress: context.heartbeat,
     async refuseSecond(output) {
-      const other = await hasResult(db, job.id, output);
+      const other = await hasResult(db, job.id, { ...output, uri: targetUri(output.uri) });
       if (other !== null) throw resultExists(output, other);
     },
   });

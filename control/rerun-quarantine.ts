@@ -8,6 +8,7 @@ import { topicsOf } from "../db/topic.ts";
 import { routeFile } from "../domain/route.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { defaultTopic } from "../domain/topic.ts";
+import { targetUri } from "../sinks/tables/keep.ts";
 import type { ControlContext } from "./context.ts";
 import { jobsInQuarantine, type ReplayScope } from "./replay-quarantine.ts";
 
@@ -107,9 +108,15 @@ async function besideRefusal(
   const topics = await topicsOf(db, plugin);
   for (const { output, uri, state, replacedAt } of await outputsOf(db, [id])) {
     const topic = topics.get(output) ?? defaultTopic(output);
-    if (state !== "COMMITTED" || replacedAt !== null || topic.uri !== uri || topic.mode === "replace" || topic.mode === "overwrite")
+    if (
+      state !== "COMMITTED" ||
+      replacedAt !== null ||
+      targetUri(topic.uri) !== uri ||
+      topic.mode === "replace" ||
+      topic.mode === "overwrite"
+    )
       continue;
-    const shown = safeUrl(uri);
+    const shown = safeUrl(topic.uri);
     const why =
       topic.mode === "append"
         ? `the rows of ${plugin} ${newerVersion} would stand beside those of ${pluginVersion}`

@@ -7,6 +7,7 @@ import { createWriter } from "./postgres/writer.ts";
 import { createShares } from "./tables/shares.ts";
 import type { Sink } from "./sink.ts";
 import { commitOf } from "./tables/commit.ts";
+import { targetUri } from "./tables/keep.ts";
 import { stagedOf, sweepStaged } from "./tables/staged.ts";
 
 /**
@@ -25,7 +26,7 @@ export function createPostgresSink({ connections = noConnections }: { readonly c
       const address = postgresAddress(request.uri);
       const table = tableFor(address.table, request.output);
       const { schema, name } = table;
-      const release = shares.claim(request, JSON.stringify([request.uri, schema, name]), `${schema}.${name}`);
+      const release = shares.claim(request, JSON.stringify([targetUri(request.uri), schema, name]), `${schema}.${name}`);
       try {
         return await createWriter({ request, table, server: servers.at(address), onEnd: release });
       } catch (error) {

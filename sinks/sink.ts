@@ -67,6 +67,7 @@ export interface SinkWriter {
 
 /** Plain JSON. */
 export interface StagedOutput {
+  /** By which the target is on record, whatever else the topic's URI asks for. */
   readonly uri: string;
   readonly mode: SinkMode;
   readonly output: string;

@@ -3,6 +3,7 @@ import { mssqlAddress } from "./mssql/address.ts";
 import { parquetUri } from "./partition/address.ts";
 import { postgresUri } from "./postgres/address.ts";
 import { folderOf } from "./s3/address.ts";
+import { joinKeep, splitKeep } from "./tables/keep.ts";
 import { notPartitioned, requireSink } from "./uri.ts";
 
 /**
@@ -16,5 +17,5 @@ export function topicUri(uri: string, output: string): string {
   if (scheme === "parquet") return parquetUri(uri);
   if (scheme === "s3") folderOf(uri);
   if ((scheme === "csv" || scheme === "jsonl") && rest.includes("?partition=")) throw notPartitioned(uri, "it is for files of text");
-  return scheme === "postgres" || scheme === "postgresql" ? postgresUri(uri, output) : uri;
+  return scheme === "postgres" || scheme === "postgresql" ? joinKeep({ ...splitKeep(uri), uri: postgresUri(uri, output) }) : uri;
 }

@@ -9,33 +9,44 @@ export function byTable(results: readonly ResultRow[]): readonly (readonly Resul
   return [...Map.groupBy(results, ({ plugin, output, uri }) => JSON.stringify([plugin, output, uri])).values()];
 }
 
-/** Rows that were replaced are deleted, so a table can only tell of times since when nothing was. */
+/** Where rows that were replaced are always deleted, a table can only tell of times since when nothing was. */
 export function refuseReplaced(results: readonly ResultRow[]): void {
-  const replaced = results.flatMap(({ replacedAt }) => (replacedAt === null ? [] : [replacedAt]));
-  if (replaced.length === 0) return;
-  const { plugin, output, uri } = results[0]!;
-  const last = new Date(Math.max(...replaced.map((time) => time.getTime())) + 1);
-  throw new TerminalFailure({
+  const replaced = results.filter(({ replacedAt }) => replacedAt !== null);
+  if (replaced.length > 0) throw replacedSince(replaced, "");
+}
+
+function replacedSince(replaced: readonly ResultRow[], remedy: string): TerminalFailure {
+  const { plugin, output, uri } = replaced[0]!;
+  const last = new Date(Math.max(...replaced.map(({ replacedAt }) => replacedAt!.getTime())) + 1);
+  return new TerminalFailure({
     code: "OUTPUT_REPLACED",
-    message: `${replaced.length} of the results that ${plugin}.${output} had then have been replaced since, and ${safeUrl(uri)} keeps no rows that were replaced`,
-    hint: `Ask for a time since the last of them went: --as-of ${last.toISOString()}. Outputs in Parquet, CSV, JSON Lines and S3 keep what was replaced`,
+    message: `${replaced.length} of the results that ${plugin}.${output} had then have been replaced since, and ${safeUrl(uri)} has not kept their rows`,
+    hint: `Ask for a time since the last of them went: --as-of ${last.toISOString()}. ${remedy}Outputs in Parquet, CSV, JSON Lines and S3 keep what was replaced`,
   });
 }
 
 /**
- * The columns of what was copied out of a table: exactly the rows that the record says were written. Throws TerminalFailure OUTPUT_MISSING,
+ * What was copied out of a table: exactly the rows that the record says were written. Throws TerminalFailure OUTPUT_MISSING, OUTPUT_REPLACED,
  * OUTPUT_SHARED and OUTPUT_CHANGED. `reader` is the program in which a person looks at the table.
  */
-export function checked<Column>(found: Export<Column>, results: readonly ResultRow[], reader: string): readonly Column[] {
+export function checked<Copied>(found: Export<Copied>, results: readonly ResultRow[], reader: string): readonly Copied[] {
   const { plugin, output, uri } = results[0]!;
   const place = `${safeUrl(uri)}, with the rows of ${plugin}.${output}`;
-  if ("missing" in found)
+  if ("missing" in found) {
+    const missing = new Set(found.missing);
+    const replaced = results.filter(({ jobId, replacedAt }) => replacedAt !== null && missing.has(jobId));
+    if (replaced.length > 0)
+      throw replacedSince(
+        replaced,
+        "With keep=replaced among the parameters of its topic's address, what is replaced from then on is kept. ",
+      );
     throw new TerminalFailure({
       code: "OUTPUT_MISSING",
       message: `${place}, has none of job ${found.missing.slice(0, 3).join(", ")}${found.missing.length > 3 ? `, and of ${found.missing.length - 3} more` : ""}`,
       hint: "Run the query again, for a newer result may just be taking their place; otherwise somebody removed them, or the address leads to another database",
       data: { jobs: found.missing.slice(0, 100) },
     });
+  }
   if ("lacks" in found)
     throw new TerminalFailure({
       code: "OUTPUT_CHANGED",
@@ -49,7 +60,7 @@ export function checked<Column>(found: Export<Column>, results: readonly ResultR
       hint: `Read the table with ${reader}; or give each output a table of its own: casparian topic set PLUGIN OUTPUT ${parseSinkUri(uri).scheme}://…`,
     });
   const written = results.reduce((sum, { rows }) => sum + rows, 0);
-  if (found.rows === written) return found.columns;
+  if (found.rows === written) return found.copied;
   throw new TerminalFailure({
     code: "OUTPUT_CHANGED",
     message: `${place}, has ${found.rows} of the ${results.length} current jobs where ${written} were written`,

@@ -38,7 +38,7 @@ export async function exportRows(database: Database, request: ExportRequest): Pr
     const lacking = columns.find(({ type }) => type === undefined);
     if (lacking !== undefined) return { lacks: lacking.name };
     const rows = await whileItGrows(engine, { path, signal, onBytes }, () => copyRows(engine, request));
-    return { rows, columns: columns as readonly ExportedColumn[] };
+    return { rows, copied: columns as readonly ExportedColumn[] };
   });
 }
 

@@ -47,7 +47,7 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
         const values = group.columns.map((name) => textOf(found.get(fold(name))!));
         rows += await writeGroup(session, request, group, values);
       }
-      return { rows, columns: [] };
+      return { rows, copied: [] };
     } finally {
       signal.removeEventListener("abort", end);
     }

@@ -1,6 +1,7 @@
 import { TerminalFailure, WrongUse } from "../../domain/failure.ts";
 import { isConnectionName } from "../../domain/connection.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
+import { splitKeep } from "../tables/keep.ts";
 import { writeTableName, type TableName } from "../tables/table-name.ts";
 import { decodeName, parseSinkUri } from "../uri.ts";
 
@@ -20,11 +21,12 @@ const forms =
 
 /**
  * Takes a URI apart: `postgres://CONNECTION/schema.table` where nothing but a name stands for the server, and otherwise the URL of a database
- * with the table among its parameters. A table without a schema is in `public`; a dot within a name is written `%2E`.
+ * with the table among its parameters. A table without a schema is in `public`; a dot within a name is written `%2E`. Whether replaced rows are kept
+ * (`splitKeep`) is no part of it.
  * Throws WrongUse for a URI that holds a password, and TerminalFailure SINK_URI for one that can't be understood.
  */
 export function postgresAddress(uri: string): PostgresAddress {
-  const { rest } = parseSinkUri(uri);
+  const { rest } = parseSinkUri(splitKeep(uri).uri);
   refusePassword(uri, rest);
   const [, authority = "", path = "", query] = /^([^/?]*)\/?([^?]*)(?:\?(.*))?$/s.exec(rest) ?? [];
   if (query === undefined && isConnectionName(authority)) return { server: { connection: authority }, table: tableOf(uri, path) };
@@ -37,7 +39,7 @@ export function postgresAddress(uri: string): PostgresAddress {
   return { server: { url }, table: tableOf(uri, table ?? "") };
 }
 
-/** The URI with its table spelled out, so that two ways to write one target are one target on record. */
+/** The URI of the table, which is spelled out, so that two ways to write one target are one target on record. */
 export function postgresUri(uri: string, output: string): string {
   const { server, table } = postgresAddress(uri);
   const written = writeTableName(tableFor(table, output));

@@ -2,6 +2,7 @@ import type { PoolClient } from "pg";
 import { lineageColumns } from "../../domain/lineage.ts";
 import { checkInserted, inseparable, lost, type Commit } from "../tables/commit.ts";
 import { stagedLineage } from "../tables/staged.ts";
+import { keepReplaced } from "./keep.ts";
 import { findMarker, insertMarker, type Marker } from "./marker.ts";
 import { moveStaged } from "./move.ts";
 import { hasOwnSchema } from "./own-schema.ts";
@@ -11,7 +12,7 @@ import { lockStaged, removeStaged, stagingTable, type StagedRow } from "./stagin
 import { ensureTable, lockTable, planTable } from "./table.ts";
 
 /**
- * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staged
+ * Makes a staged result visible in one transaction: what it replaces is deleted or kept elsewhere (`keep.ts`), its rows are inserted, the commit marker is set, the staged
  * table goes; or, where there is no table yet, the staged one becomes it (`move.ts`). A call that finds the marker of this very staging has
  * nothing to do; of two at once the second waits and finds it.
  *
@@ -57,11 +58,12 @@ async function columnsOf(client: PoolClient, name: string): Promise<StagedRow["c
   return rows[0]?.columns ?? null;
 }
 
-/** Deletes the rows and the markers of replaced results: with `overwrite` all but those of the job's other outputs. */
+/** Deletes the rows and the markers of replaced results, once they are kept where that is asked for: with `overwrite` all but those of the job's other outputs. */
 async function takeAway(client: PoolClient, commit: Commit, jobId: string, marker: Marker | undefined): Promise<void> {
   const { table, mode, result } = commit;
   const there = [table.schema, table.name];
   const gone = marker === undefined ? commit.replaced : [...commit.replaced, result];
+  const jobs: string[] = [];
   if (gone.length > 0) {
     const { rows } = await client.query<{ jobId: string; isShared: boolean }>(
       `select g.job_id as "jobId", exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) = ($1, $2, g.job_id)
@@ -71,7 +73,10 @@ async function takeAway(client: PoolClient, commit: Commit, jobId: string, marke
     );
     const shared = rows.find(({ isShared }) => isShared);
     if (shared !== undefined && mode !== "overwrite") throw inseparable(table, shared.jobId, "postgres");
-    const jobs = [...new Set(rows.map((row) => row.jobId))];
+    jobs.push(...new Set(rows.map((row) => row.jobId)));
+  }
+  if (commit.keeps) await keepReplaced(client, commit, { jobId, gone });
+  if (gone.length > 0) {
     if (jobs.length > 0) await client.query(`delete from ${quotedTable(table)} where _cf_job_id = any($1::bigint[])`, [jobs]);
     await client.query("delete from _casparian.result where schema_name = $1 and table_name = $2 and result = any($3)", [...there, gone]);
   }

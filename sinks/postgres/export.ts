@@ -4,6 +4,7 @@ import { pipeline } from "node:stream/promises";
 import type { PoolClient } from "pg";
 import { to as copyTo } from "pg-copy-streams";
 import type { Export, ExportedColumn, TableResults } from "../tables/exported.ts";
+import { keptPrefix } from "../tables/keep.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { quoted, quotedTable } from "./quote.ts";
@@ -11,33 +12,58 @@ import type { Server } from "./server.ts";
 
 export interface ExportRequest {
   readonly table: TableName;
-  /** Of these columns. */
-  readonly columns: readonly string[];
-  /** The rows of these results. */
-  readonly results: TableResults;
-  readonly path: string;
+  readonly groups: readonly ExportGroup[];
+  /** Where the n-th file goes. */
+  readonly pathOf: (number: number) => string;
   readonly signal: AbortSignal;
   /** Told as it comes; what it throws ends the work. */
   readonly onBytes: (bytes: number) => void;
 }
 
+/** Results with the same columns. */
+export interface ExportGroup {
+  readonly columns: readonly string[];
+  readonly results: TableResults;
+}
+
+/** A file with rows of some results, and its columns in their order. */
+export interface ExportedFile {
+  readonly path: string;
+  readonly columns: readonly ExportedColumn[];
+  readonly results: TableResults;
+}
+
 /**
- * Writes the rows of some results of a table into a CSV file, in the order of the columns, in flat memory. All of it is read from one snapshot of
- * the database, in which the commit markers say that the results are there; so no row of another result is among them, and none of a commit
- * that is under way.
+ * Writes the rows of some results into CSV files, in flat memory: of those that a table shows, and of those that it showed before, where they were
+ * kept (`keep.ts`). A file has the rows of tables with the same columns. All of it is read from one snapshot of the database, in which the commit
+ * markers say where the results are; so no row of another result is among them, and none of a commit that is under way.
  */
-export async function exportRows(server: Server, request: ExportRequest): Promise<Export<ExportedColumn>> {
-  const { table } = request;
+export async function exportRows(server: Server, request: ExportRequest): Promise<Export<ExportedFile>> {
+  const { table, groups } = request;
   return server.use(`${table.schema}.${table.name} can't be read`, async (client) => {
     await client.query(begin);
-    const refused = await refusal(client, request);
-    if (refused !== null) return refused;
-    const types = await typesOf(client, table);
-    const columns = request.columns.map((name) => ({ name, type: types.get(name) }));
-    const lacking = columns.find(({ type }) => type === undefined);
-    if (lacking !== undefined) return { lacks: lacking.name };
-    const exported = columns as readonly ExportedColumn[];
-    return { columns: exported, rows: await copyRows(client, request, exported) };
+    const located = await locate(client, request);
+    if (!Array.isArray(located)) return located;
+    const types = await typesOf(client, located);
+    const groupOf = new Map(groups.flatMap((group) => group.results.map(({ name }) => [name, group] as const)));
+    const tables: TableRows[] = [];
+    for (const at of located) {
+      const shapes = new Set(at.results.map(({ name }) => groupOf.get(name)!.columns));
+      const names = new Set([...shapes].flat());
+      const columns = [...names].map((name) => ({ name, type: types.get(quotedTable(at.table))?.get(name) }));
+      const lacking = columns.find(({ type }) => type === undefined);
+      if (lacking !== undefined) return { lacks: lacking.name };
+      tables.push({ ...at, columns: columns as readonly ExportedColumn[] });
+    }
+    const copied: ExportedFile[] = [];
+    let rows = 0;
+    for (const alike of Map.groupBy(tables, ({ columns }) => JSON.stringify(columns)).values()) {
+      const path = request.pathOf(copied.length);
+      rows += await copyRows(client, { ...request, path }, alike);
+      copied.push({ path, columns: alike[0]!.columns, results: alike.flatMap(({ results }) => results) });
+    }
+    await client.query("commit");
+    return { rows, copied };
   });
 }
 
@@ -45,40 +71,64 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
 const begin = `begin isolation level repeatable read read only;
   set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'; set local bytea_output = 'hex'; set local extra_float_digits = 3`;
 
-async function refusal(client: PoolClient, { table, results }: ExportRequest): Promise<Export<never> | null> {
+/** Results in the table that shows them, or keeps them. */
+interface Place {
+  readonly table: TableName;
+  readonly results: TableResults;
+}
+
+interface TableRows extends Place {
+  readonly columns: readonly ExportedColumn[];
+}
+
+async function locate(client: PoolClient, { table, groups }: ExportRequest): Promise<Place[] | Export<never>> {
+  const results = groups.flatMap((group) => group.results);
   if (!(await hasOwnSchema(client))) return { missing: results.map(({ jobId }) => jobId) };
-  const { rows } = await client.query<{ jobId: string; isShared: boolean | null }>(
-    `select w.job_id as "jobId", r.staging is not null and exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) =
-         (r.schema_name, r.table_name, r.job_id) and o.output <> r.output) as "isShared"
+  const { rows } = await client.query<{ jobId: string; name: string; schema: string | null; tableName: string; isShared: boolean }>(
+    `select w.job_id as "jobId", w.name, r.schema_name as schema, r.table_name as "tableName",
+       exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) = (r.schema_name, r.table_name, r.job_id)
+         and o.output <> r.output) as "isShared"
      from unnest($3::bigint[], $4::text[]) as w (job_id, name)
-       left join _casparian.result r on (r.schema_name, r.table_name, r.job_id, r.staging) = ($1, $2, w.job_id, w.name)
-     where r.staging is null or exists (select from _casparian.result o where (o.schema_name, o.table_name, o.job_id) =
-       (r.schema_name, r.table_name, r.job_id) and o.output <> r.output)`,
-    [table.schema, table.name, results.map(({ jobId }) => jobId), results.map(({ name }) => name)],
+       left join _casparian.result r on r.job_id = w.job_id and r.staging = w.name and ((r.schema_name, r.table_name) = ($1, $2)
+         or r.schema_name = '_casparian' and starts_with(r.table_name, $5)
+           and exists (select from pg_class c where c.relnamespace = to_regnamespace('_casparian') and c.relname = r.table_name))`,
+    [table.schema, table.name, results.map(({ jobId }) => jobId), results.map(({ name }) => name), keptPrefix],
   );
-  const missing = rows.filter(({ isShared }) => isShared !== true);
+  const missing = rows.filter(({ schema }) => schema === null);
   if (missing.length > 0) return { missing: missing.map(({ jobId }) => jobId) };
-  return rows[0] === undefined ? null : { shared: rows[0].jobId };
+  const shared = rows.find(({ isShared }) => isShared);
+  if (shared !== undefined) return { shared: shared.jobId };
+  return [...Map.groupBy(rows, ({ schema, tableName }) => JSON.stringify([schema, tableName])).values()].map((some) => ({
+    table: { schema: some[0]!.schema!, name: some[0]!.tableName },
+    results: some,
+  }));
 }
 
-async function typesOf(client: PoolClient, { schema, name }: TableName): Promise<ReadonlyMap<string, string>> {
-  const { rows } = await client.query<ExportedColumn>(
-    `select a.attname as name, format_type(a.atttypid, a.atttypmod) as type
-     from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped`,
-    [schema, name],
+/** The columns of some tables, by their quoted names. */
+async function typesOf(client: PoolClient, places: readonly Place[]): Promise<ReadonlyMap<string, ReadonlyMap<string, string>>> {
+  const { rows } = await client.query<ExportedColumn & { schema: string; tableName: string }>(
+    `select n.nspname as schema, c.relname as "tableName", a.attname as name, format_type(a.atttypid, a.atttypmod) as type
+     from unnest($1::text[], $2::text[]) as w (schema_name, table_name) join pg_namespace n on n.nspname = w.schema_name
+       join pg_class c on c.relnamespace = n.oid and c.relname = w.table_name join pg_attribute a on a.attrelid = c.oid
+     where a.attnum > 0 and not a.attisdropped`,
+    [places.map(({ table }) => table.schema), places.map(({ table }) => table.name)],
   );
-  return new Map(rows.map((column) => [column.name, column.type]));
+  const tables = Map.groupBy(rows, ({ schema, tableName }) => quotedTable({ schema, name: tableName }));
+  return new Map([...tables].map(([table, columns]) => [table, new Map(columns.map(({ name, type }) => [name, type]))]));
 }
 
-async function copyRows(client: PoolClient, request: ExportRequest, columns: readonly ExportedColumn[]): Promise<number> {
-  const { table, results, path, signal, onBytes } = request;
-  const values = columns.map(({ name, type }, at) => `${textOf(quoted(name), type)} as c${at}`);
-  const jobs = [...new Set(results.map(({ jobId }) => jobId))].join(",");
-  const copy = client.query(
-    copyTo(`copy (select ${values.join(", ")} from ${quotedTable(table)} where _cf_job_id = any('{${jobs}}'::bigint[]))
-      to stdout (format csv, header)`),
-  );
+/** The rows of tables with the same columns. */
+async function copyRows(
+  client: PoolClient,
+  { path, signal, onBytes }: Pick<ExportRequest, "signal" | "onBytes"> & { readonly path: string },
+  tables: readonly TableRows[],
+): Promise<number> {
+  const values = tables[0]!.columns.map(({ name, type }, at) => `${textOf(quoted(name), type)} as c${at}`).join(", ");
+  const selects = tables.map(({ table, results }) => {
+    const jobs = [...new Set(results.map(({ jobId }) => jobId))].join(",");
+    return `select ${values} from ${quotedTable(table)} where _cf_job_id = any('{${jobs}}'::bigint[])`;
+  });
+  const copy = client.query(copyTo(`copy (${selects.join(" union all ")}) to stdout (format csv, header)`));
   // The driver doesn't tell the stream of a connection that broke.
   const onEnd = (): void => void copy.destroy(new Error("Connection terminated unexpectedly"));
   client.once("end", onEnd);
@@ -101,8 +151,8 @@ async function copyRows(client: PoolClient, request: ExportRequest, columns: rea
   } finally {
     client.off("end", onEnd);
   }
-  // The count comes with the end of the statement, after that of the rows.
-  await client.query("commit");
+  // The count comes with the end of the statement, after that of the rows: another one comes after both.
+  await client.query("select");
   return copy.rowCount;
 }
 

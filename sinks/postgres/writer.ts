@@ -5,6 +5,7 @@ import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
 import { describeStaged, newStagingName } from "../tables/staged.ts";
+import { targetUri } from "../tables/keep.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { postgresUri } from "./address.ts";
 import { targetColumns } from "./columns.ts";
@@ -87,7 +88,7 @@ function describe(
   fields: readonly ArrowField[],
 ): Pick<StagedOutput, "uri" | "mode" | "output" | "columns" | "target"> {
   return {
-    uri,
+    uri: targetUri(uri),
     mode,
     output,
     columns: describeFields([...fields, ...lineageFields]),

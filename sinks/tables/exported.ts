@@ -2,8 +2,8 @@
 export type TableResults = readonly { readonly jobId: string; readonly name: string }[];
 
 /** What came of copying the rows of some results out of a table. */
-export type Export<Column> =
-  | { readonly rows: number; readonly columns: readonly Column[] }
+export type Export<Copied> =
+  | { readonly rows: number; readonly copied: readonly Copied[] }
   /** Nothing was read: these results are not visible in the table, or it has not the column, or the rows of one are not to be told from another's. */
   | { readonly missing: readonly string[] }
   | { readonly lacks: string }

@@ -4,6 +4,7 @@ import { lineageColumns } from "../../domain/lineage.ts";
 import { resultOf } from "../result-name.ts";
 import type { OpenRequest, StagedOutput } from "../sink.ts";
 import { parseSinkUri } from "../uri.ts";
+import { splitKeep } from "./keep.ts";
 import type { TableName } from "./table-name.ts";
 
 /** A result that is staged by itself, under a name of its own, and whose rows are to go into a table. */
@@ -11,6 +12,8 @@ export interface StagedTable {
   readonly name: string;
   readonly result: string;
   readonly table: TableName;
+  /** Whether the rows that it replaces are kept. */
+  readonly keeps: boolean;
 }
 
 /** Columns of what is noted with staged rows that they get as their lineage, in the order of `lineageColumns`. */
@@ -23,19 +26,20 @@ export function newStagingName({ jobId, attempt }: OpenRequest): string {
 
 /** What `stagedOf` takes apart. */
 export function describeStaged(request: OpenRequest, name: string, { schema, name: table }: TableName): StagedOutput["staged"] {
-  return { name, result: resultOf(request), schema, table };
+  const { keeps } = splitKeep(request.uri);
+  return { name, result: resultOf(request), schema, table, ...(keeps ? { keep: "replaced" } : {}) };
 }
 
 /** The name under which an output was staged, and its table. Throws TerminalFailure STAGED_LOST for what another sink staged. */
 export function stagedOf({ uri, staged, output }: StagedOutput): StagedTable {
-  const { name, result, schema, table } = staged;
+  const { name, result, schema, table, keep } = staged;
   if (typeof name !== "string" || typeof result !== "string" || typeof schema !== "string" || typeof table !== "string")
     throw new TerminalFailure({
       code: "STAGED_LOST",
       message: `the staged result of ${output} was not staged by ${parseSinkUri(uri).scheme}://`,
       data: { staged },
     });
-  return { name, result, table: { schema, name: table } };
+  return { name, result, table: { schema, name: table }, keeps: keep === "replaced" };
 }
 
 /** Removes, of what is staged for a table, that of attempts that are no longer at work, and returns the names. */

@@ -9,8 +9,8 @@ export interface PostgresKind extends TargetKind {
   readonly query: TableReader["query"];
 }
 
-/** A database of its own; sinks get its password from the environment, also in processes that the tests start. */
-export async function openPostgresKind(): Promise<PostgresKind> {
+/** A database of its own, whose tables keep what is replaced or not; sinks get its password from the environment, also in processes that the tests start. */
+export async function openPostgresKind({ keeps = false }: { readonly keeps?: boolean } = {}): Promise<PostgresKind> {
   const { url, close } = await emptyDatabase();
   const address = new URL(url);
   process.env["PGPASSWORD"] = decodeURIComponent(address.password);
@@ -21,7 +21,7 @@ export async function openPostgresKind(): Promise<PostgresKind> {
     url,
     query: (sql) => reader.query(sql),
     baseDir: "/nowhere",
-    newUri: () => `${address.href}?table=public.target_${++targets}`,
+    newUri: () => `${address.href}?table=public.target_${++targets}${keeps ? "&keep=replaced" : ""}`,
     read: (uri) => reader.read(new URL(uri).searchParams.get("table")!),
     traces: () => reader.traces(),
     async close() {
