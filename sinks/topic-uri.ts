@@ -13,7 +13,7 @@ import { notPartitioned, requireSink } from "./uri.ts";
 export function topicUri(uri: string, output: string): string {
   const { scheme, rest } = requireSink(uri);
   if (scheme === "mssql") mssqlAddress(uri);
-  if (scheme === "duckdb") return duckdbUri(uri, output);
+  if (scheme === "duckdb") return joinKeep({ ...splitKeep(uri), uri: duckdbUri(uri, output) });
   if (scheme === "parquet") return parquetUri(uri);
   if (scheme === "s3") folderOf(uri);
   if ((scheme === "csv" || scheme === "jsonl") && rest.includes("?partition=")) throw notPartitioned(uri, "it is for files of text");

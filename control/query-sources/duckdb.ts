@@ -7,11 +7,11 @@ import type { AttachedDatabase } from "../../query/engine.ts";
 import { folded, identifier } from "../../query/identifier.ts";
 import { duckdbAddress, pathOf, tableFor } from "../../sinks/duckdb/address.ts";
 import { isThere, type Database } from "../../sinks/duckdb/database.ts";
-import { exportRows } from "../../sinks/duckdb/export.ts";
-import type { Export, ExportedColumn } from "../../sinks/tables/exported.ts";
+import { exportRows, type ExportedRows } from "../../sinks/duckdb/export.ts";
+import type { Export } from "../../sinks/tables/exported.ts";
 import { inGroups, type ResultGroup } from "./in-groups.ts";
 import type { Opening, OpenResults, ViewPart } from "./source.ts";
-import { byTable, checked, refuseReplaced, stagedNames } from "./tables.ts";
+import { byTable, checked, stagedNames } from "./tables.ts";
 
 /** How long a file that somebody writes is waited for. */
 const lockMsMax = 5_000;
@@ -36,34 +36,32 @@ interface Copying {
   readonly copy: AttachedDatabase;
 }
 
-/** All that an output has in one table: a part for results with the same columns. */
+/** All that an output has, or had, in one table: a part for results with the same columns, in each form that they have there. */
 async function copyTable({ db, opening, copy }: Copying, results: readonly ResultRow[]): Promise<readonly ViewPart[]> {
-  refuseReplaced(results);
   const groups = await inGroups(db, results, (result) => result);
-  const names = new Map(groups.flatMap(({ columns }) => columns.map(({ name }) => [folded(name), name])));
   const { uri, output } = results[0]!;
   const database = await findDatabase(results, opening.home);
-  const found: Export<ExportedColumn> =
+  const found: Export<ExportedRows> =
     database === null
       ? { missing: results.map(({ jobId }) => jobId) }
       : await inTurn(() =>
           exportRows(database, {
             table: tableFor(duckdbAddress(uri).table, output),
-            columns: [...names.values()],
-            groups: groups.map(({ members }) => stagedNames(members)),
+            groups: groups.map(({ columns, members }) => ({ columns: columns.map(({ name }) => name), results: stagedNames(members) })),
             path: copy.path,
             signal: opening.signal,
             onBytes: opening.fetching.onBytes,
           }),
         );
-  const copied = checked(found, results, "duckdb");
-  return groups.map((group, part) => partOf(group, { from: copy.name, part }, copied));
+  return checked(found, results, "duckdb").flatMap((rows) =>
+    [...rows.groups].map(([part, count]) => partOf(groups[part]!, { from: copy.name, part, count }, rows)),
+  );
 }
 
 function partOf(
   { plugin, output, columns, members }: ResultGroup<ResultRow>,
-  { from, part }: { readonly from: string; readonly part: number },
-  copied: readonly ExportedColumn[],
+  { from, part, count }: { readonly from: string; readonly part: number; readonly count: number },
+  { copy, columns: copied }: ExportedRows,
 ): ViewPart {
   const values = columns.map(({ name, type }, index) => {
     const at = copied.findIndex((column) => folded(column.name) === folded(name));
@@ -73,8 +71,8 @@ function partOf(
     plugin,
     output,
     paths: [],
-    rows: () => `(select ${values.join(", ")} from ${identifier(from)}.main.rows where part = ${part})`,
-    results: members.length,
+    rows: () => `(select ${values.join(", ")} from ${identifier(from)}.main.${copy} where part = ${part})`,
+    results: count,
     columns: columns.map(({ name, type }) => ({ name, isNull: type === "null" })),
     example: `job ${members[0].jobId}`,
   };

@@ -1,5 +1,6 @@
 import { normalize, resolve } from "node:path";
 import { TerminalFailure } from "../../domain/failure.ts";
+import { splitKeep } from "../tables/keep.ts";
 import { writeTableName, type TableName } from "../tables/table-name.ts";
 import { decodeName, parseSinkUri } from "../uri.ts";
 
@@ -16,10 +17,10 @@ const takenSchemas: ReadonlySet<string> = new Set(["_casparian", "information_sc
 
 /**
  * Takes a URI apart: the path of a file, in which nothing is decoded, and behind the last question mark the table. One without a schema is in
- * `main`; a dot within a name is written `%2E`. Throws TerminalFailure SINK_URI.
+ * `main`; a dot within a name is written `%2E`. Whether replaced rows are kept (`splitKeep`) is no part of it. Throws TerminalFailure SINK_URI.
  */
 export function duckdbAddress(uri: string): DuckdbAddress {
-  const { rest } = parseSinkUri(uri);
+  const { rest } = parseSinkUri(splitKeep(uri).uri);
   const [, path = "", query] = /^(.*?)(?:\?([^?]*))?$/s.exec(rest) ?? [];
   if (path === "" || path.endsWith("/") || path === ":memory:") throw misunderstood(uri, "it names no file");
   if (query === undefined || query === "") return { path: normalize(path), table: null };
@@ -27,7 +28,7 @@ export function duckdbAddress(uri: string): DuckdbAddress {
   return { path: normalize(path), table: tableOf(uri, query.slice("table=".length)) };
 }
 
-/** The URI with its table spelled out, so that two ways to write one target are one target on record. */
+/** The URI of the table, which is spelled out, so that two ways to write one target are one target on record. */
 export function duckdbUri(uri: string, output: string): string {
   const { path, table } = duckdbAddress(uri);
   return uriOf(path, tableFor(table, output));

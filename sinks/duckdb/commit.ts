@@ -7,12 +7,13 @@ import { stagingFolder } from "../files/target.ts";
 import { quoted, quotedTable } from "../postgres/quote.ts";
 import { ensureDatabase, isThere, withDatabase, type Database } from "./database.ts";
 import { scratchOf, type Engine } from "./engine.ts";
+import { keepReplaced } from "./keep.ts";
 import { ensureOwnSchema, findMarker, hasOwnSchema, keyOf, type Marker } from "./own-schema.ts";
 import { attachStaged, type StagedRows } from "./staged-rows.ts";
 import { changeTable, planTable } from "./table.ts";
 
 /**
- * Makes a staged result visible in one transaction: the table is made or gets new columns, what the result replaces is deleted, its rows are
+ * Makes a staged result visible in one transaction: the table is made or gets new columns, what the result replaces is deleted or kept elsewhere (`keep.ts`), its rows are
  * inserted, the commit marker is set. The file is open, and closed to all others, only for that. A call that finds the marker of this very
  * staging has nothing to do; of two at once the second waits and finds it.
  *
@@ -67,11 +68,12 @@ async function isMarked(engine: Engine, { table, result, name }: StagedTable): P
   return (await hasOwnSchema(engine)) && (await findMarker(engine, table, result))?.staging === name;
 }
 
-/** Deletes the rows and the markers of replaced results: with `overwrite` all but those of the job's other outputs. */
+/** Deletes the rows and the markers of replaced results, once they are kept where that is asked for: with `overwrite` all but those of the job's other outputs. */
 async function takeAway(engine: Engine, commit: Commit, jobId: bigint, marker: Marker | undefined): Promise<void> {
   const { table, mode, result } = commit;
   const key = keyOf(table);
   const gone = marker === undefined ? commit.replaced : [...commit.replaced, result];
+  const jobs: bigint[] = [];
   if (gone.length > 0) {
     const results = listValue([...gone]);
     const rows = await engine.rows<[bigint, boolean]>(
@@ -82,7 +84,12 @@ async function takeAway(engine: Engine, commit: Commit, jobId: bigint, marker: M
     );
     const shared = rows.find(([, isShared]) => isShared);
     if (shared !== undefined && mode !== "overwrite") throw inseparable(table, String(shared[0]), "duckdb");
-    for (const [job] of rows) await engine.change(`delete from ${quotedTable(table)} where _cf_job_id = $1`, [job]);
+    jobs.push(...rows.map(([job]) => job));
+  }
+  if (commit.keeps) await keepReplaced(engine, commit, { jobId, replaced: jobs });
+  if (gone.length > 0) {
+    const results = listValue([...gone]);
+    for (const job of jobs) await engine.change(`delete from ${quotedTable(table)} where _cf_job_id = $1`, [job]);
     // Its own marker is written over.
     await engine.change("delete from _casparian.result where table_key = $1 and list_contains($2::varchar[], result) and result <> $3", [
       key,

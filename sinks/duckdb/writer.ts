@@ -11,6 +11,7 @@ import { createStaging, removeStaging, syncFolders } from "../files/staging.ts";
 import { stagedName } from "../files/target.ts";
 import type { TableName } from "../tables/table-name.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
+import { targetUri } from "../tables/keep.ts";
 import { describeStaged } from "../tables/staged.ts";
 import { createWriterLife } from "../writer-life.ts";
 import { uriOf } from "./address.ts";
@@ -120,7 +121,7 @@ function describe(
   fields: readonly ArrowField[],
 ): Pick<StagedOutput, "uri" | "mode" | "output" | "columns"> {
   return {
-    uri,
+    uri: targetUri(uri),
     mode,
     output,
     columns: describeFields([...fields, ...lineageFields]),

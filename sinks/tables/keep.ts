@@ -35,7 +35,7 @@ export function joinKeep({ uri, keeps }: SplitUri): string {
 }
 
 /** Schemes whose URIs take the parameter. */
-const keeping: ReadonlySet<string> = new Set(["postgres", "postgresql"]);
+const keeping: ReadonlySet<string> = new Set(["postgres", "postgresql", "duckdb"]);
 
 /** The URI by which the target of a topic is on record. */
 export function targetUri(uri: string): string {
@@ -44,7 +44,8 @@ export function targetUri(uri: string): string {
 
 /** The table that a result of this staging puts those into which it replaces. */
 export function keptName(staging: string): string {
-  return `${keptPrefix}${staging.replace(/^staged_/, "")}`;
+  const run = staging.replace(/^staged_/, "").replace(/\.duckdb\.staged$/, "");
+  return `${keptPrefix}${run.replaceAll(/[^A-Za-z0-9_]/g, "_")}`;
 }
 
 export const keptPrefix = "replaced_by_";

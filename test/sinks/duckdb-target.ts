@@ -39,7 +39,8 @@ export interface DuckdbKind extends TargetKind {
   change: DuckdbKind["query"];
 }
 
-export async function openDuckdbKind(): Promise<DuckdbKind> {
+/** Files whose tables keep what is replaced, or not. */
+export async function openDuckdbKind({ keeps = false }: { readonly keeps?: boolean } = {}): Promise<DuckdbKind> {
   const baseDir = await mkdtemp(join(tmpdir(), "casparian-duckdb-"));
   const python = execa(await duckdbPython(), ["-c", reader], { reject: false, stderr: "inherit" });
   const answers = createInterface({ input: python.stdout })[Symbol.asyncIterator]();
@@ -60,7 +61,7 @@ export async function openDuckdbKind(): Promise<DuckdbKind> {
     pathOf,
     query,
     change: (path, sql) => ask(path, sql, true),
-    newUri: () => `duckdb://outputs/folder-${++targets}/lake.duckdb?table=main.trades`,
+    newUri: () => `duckdb://outputs/folder-${++targets}/lake.duckdb?table=main.trades${keeps ? "&keep=replaced" : ""}`,
     async read(uri) {
       // There is no queue for the file: one who reads without a pause would let others in by chance only.
       await sleep(30);

@@ -7,6 +7,8 @@ test.each([
   ["postgres://lake/sales.trades", "postgres://lake/sales.trades"],
   ["postgresql://lake", "postgres://lake/public.out"],
   ["postgres://ann@db/lake?sslmode=require&table=trades", "postgres://ann@db/lake?sslmode=require&table=public.trades"],
+  ["duckdb://./lake.duckdb", "duckdb://lake.duckdb?table=main.out"],
+  ["duckdb:///data/what?/lake?table=trades", "duckdb:///data/what?/lake?table=main.trades"],
 ])("%s is the same target with keep=replaced and without, and a topic says which", (given, written) => {
   const asked = `${given}${given.includes("?") ? "&" : "?"}keep=replaced`;
   expect(splitKeep(asked)).toEqual({ uri: given, keeps: true });
@@ -30,5 +32,6 @@ test("keep=replaced may stand anywhere among the parameters", () => {
 
 test("a table keeps nothing else, and a folder's name may have any words", () => {
   expect(() => topicUri("postgres://lake/t?keep=all", "t")).toThrow('asks for "keep=all"');
+  expect(() => topicUri("duckdb://lake?table=t&keep=", "t")).toThrow('asks for "keep="');
   expect(targetUri("csv://odd?keep=replaced")).toBe("csv://odd?keep=replaced");
 });
