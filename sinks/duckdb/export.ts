@@ -144,13 +144,15 @@ async function copyRows(engine: Engine, path: string, alike: readonly (readonly 
   await connection.run(`attach ${literal(path)} as casparian_copy (read_write)`);
   let copied = 0;
   for (const [number, sources] of alike.entries()) {
+    const copy = `casparian_copy.main.${copyName(number)}`;
     const selects = sources.map(({ key, table, columns }) => {
       const values = columns.map(({ name }, at) => `t.${quoted(name)} as c${at}`);
       return `select w.part, ${values.join(", ")} from ${quotedTable(table)} t
         join (select distinct job_id, part from temp.located where table_key = ${literal(key)}) w on w.job_id = t._cf_job_id`;
     });
-    const copy = `casparian_copy.main.${copyName(number)}`;
-    await connection.run(`create table ${copy} as ${selects.join("\nunion all\n")}`);
+    // One after the other, because there may be thousands.
+    for (const [at, select] of selects.entries())
+      await connection.run(`${at === 0 ? `create table ${copy} as` : `insert into ${copy}`} ${select}`);
     const [row] = await engine.rows<[bigint]>(`select count(*) from ${copy}`);
     copied += Number(row![0]);
   }

@@ -57,7 +57,7 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
     }
     const copied: ExportedFile[] = [];
     let rows = 0;
-    for (const alike of Map.groupBy(tables, ({ columns }) => JSON.stringify(columns)).values()) {
+    for (const alike of inLots(Map.groupBy(tables, ({ columns }) => JSON.stringify(columns)).values())) {
       const path = request.pathOf(copied.length);
       rows += await copyRows(client, { ...request, path }, alike);
       copied.push({ path, columns: alike[0]!.columns, results: alike.flatMap(({ results }) => results) });
@@ -65,6 +65,13 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
     await client.query("commit");
     return { rows, copied };
   });
+}
+
+/** Tables that one statement reads: each takes a lock, of which a server has some thousand for all sessions. */
+const tablesMax = 500;
+
+function* inLots(groups: Iterable<readonly TableRows[]>): Generator<readonly TableRows[]> {
+  for (const tables of groups) for (let from = 0; from < tables.length; from += tablesMax) yield tables.slice(from, from + tablesMax);
 }
 
 /** Texts that say the same whatever the server is set to. */
@@ -128,6 +135,7 @@ async function copyRows(
     const jobs = [...new Set(results.map(({ jobId }) => jobId))].join(",");
     return `select ${values} from ${quotedTable(table)} where _cf_job_id = any('{${jobs}}'::bigint[])`;
   });
+  await client.query("savepoint lot");
   const copy = client.query(copyTo(`copy (${selects.join(" union all ")}) to stdout (format csv, header)`));
   // The driver doesn't tell the stream of a connection that broke.
   const onEnd = (): void => void copy.destroy(new Error("Connection terminated unexpectedly"));
@@ -151,8 +159,9 @@ async function copyRows(
   } finally {
     client.off("end", onEnd);
   }
-  // The count comes with the end of the statement, after that of the rows: another one comes after both.
-  await client.query("select");
+  // The count comes with the end of the statement, after that of the rows: another one comes after both. The
+  // snapshot stays, and what was locked since is let go of.
+  await client.query("rollback to savepoint lot");
   return copy.rowCount;
 }
 

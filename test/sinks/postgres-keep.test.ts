@@ -1,7 +1,13 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa } from "execa";
 import { Client } from "pg";
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from "vitest";
+import { noConnections } from "../../domain/connection.ts";
+import { postgresAddress } from "../../sinks/postgres/address.ts";
+import { exportRows } from "../../sinks/postgres/export.ts";
+import { createServers } from "../../sinks/postgres/server.ts";
 import { createPostgresSink } from "../../sinks/postgres.ts";
 import type { StagedOutput } from "../../sinks/sink.ts";
 import { patience } from "../support/patience.ts";
@@ -107,6 +113,38 @@ test("tables of what was kept may be dropped, also while results are replaced, a
   await sink.commit(fourth, [third]);
   expect(await kind.read(uri)).toEqual({ rows: 3, sum: 3, jobs: ["4"] });
   expect(await kept()).toEqual([[["2", "5", "10"]]]);
+});
+
+test("more tables of what was kept than one statement reads are copied, from one snapshot", async () => {
+  const [first, second] = [await version(1, 10), await version(2, 5)];
+  await sink.commit(first);
+  await sink.commit(second, [first]);
+  const [table] = await keptTables();
+  await kind.query(`do $$ begin for i in 1001..1700 loop
+    execute format('create table _casparian.replaced_by_%s as select n, _cf_source_hash, %s::bigint as _cf_job_id from _casparian."${table}"', i, i);
+    insert into _casparian.result values ('_casparian', 'replaced_by_' || i, 'result', 'staged_' || i, 'out', i, 10);
+  end loop; end $$`);
+  const folder = await mkdtemp(join(tmpdir(), "casparian-kept-"));
+  const servers = createServers(noConnections);
+  try {
+    const results = [first, second].map(({ staged }, index) => ({ jobId: String(index + 1), name: String(staged["name"]) }));
+    for (let job = 1001; job <= 1700; job += 1) results.push({ jobId: String(job), name: `staged_${job}` });
+    const found = await exportRows(servers.at(postgresAddress(uri)), {
+      table: { schema: "public", name: tableOf(uri).split(".")[1]! },
+      groups: [{ columns: ["n"], results }],
+      pathOf: (number) => join(folder, String(number)),
+      signal: new AbortController().signal,
+      onBytes: () => {},
+    });
+    if (!("rows" in found)) throw new Error(JSON.stringify(found));
+    expect(found.rows).toBe(15 + 700 * 10);
+    const lines = await Promise.all(found.copied.map(async ({ path }) => (await readFile(path, "utf8")).trimEnd().split("\n").length - 1));
+    expect(lines).toHaveLength(2);
+    expect(lines.reduce((sum, count) => sum + count, 0)).toBe(found.rows);
+  } finally {
+    await servers.close();
+    await rm(folder, { recursive: true });
+  }
 });
 
 test.each([
