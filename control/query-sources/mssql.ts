@@ -9,7 +9,7 @@ import { exportRows } from "../../sinks/mssql/export.ts";
 import { serverAt } from "../../sinks/mssql/server.ts";
 import { inGroups } from "./in-groups.ts";
 import type { Opening, OpenResults, ViewPart } from "./source.ts";
-import { byTable, checked, refuseReplaced, stagedNames } from "./tables.ts";
+import { byTable, checked, stagedNames } from "./tables.ts";
 
 /** Fetches the rows of tables of SQL Server as text. */
 export function openServerTables(db: Queryable): OpenResults {
@@ -28,7 +28,6 @@ interface Fetch {
 
 /** All that an output has in one table: a part for results with the same columns. */
 async function fetchTable({ db, opening, number }: Fetch, results: readonly ResultRow[]): Promise<readonly ViewPart[]> {
-  refuseReplaced(results);
   const { signal, fetching, connections } = opening;
   const groups = (await inGroups(db, results, (result) => result)).map((group, at) => ({
     ...group,

@@ -9,22 +9,6 @@ export function byTable(results: readonly ResultRow[]): readonly (readonly Resul
   return [...Map.groupBy(results, ({ plugin, output, uri }) => JSON.stringify([plugin, output, uri])).values()];
 }
 
-/** Where rows that were replaced are always deleted, a table can only tell of times since when nothing was. */
-export function refuseReplaced(results: readonly ResultRow[]): void {
-  const replaced = results.filter(({ replacedAt }) => replacedAt !== null);
-  if (replaced.length > 0) throw replacedSince(replaced, "");
-}
-
-function replacedSince(replaced: readonly ResultRow[], remedy: string): TerminalFailure {
-  const { plugin, output, uri } = replaced[0]!;
-  const last = new Date(Math.max(...replaced.map(({ replacedAt }) => replacedAt!.getTime())) + 1);
-  return new TerminalFailure({
-    code: "OUTPUT_REPLACED",
-    message: `${replaced.length} of the results that ${plugin}.${output} had then have been replaced since, and ${safeUrl(uri)} has not kept their rows`,
-    hint: `Ask for a time since the last of them went: --as-of ${last.toISOString()}. ${remedy}Outputs in Parquet, CSV, JSON Lines and S3 keep what was replaced`,
-  });
-}
-
 /**
  * What was copied out of a table: exactly the rows that the record says were written. Throws TerminalFailure OUTPUT_MISSING, OUTPUT_REPLACED,
  * OUTPUT_SHARED and OUTPUT_CHANGED. `reader` is the program in which a person looks at the table.
@@ -35,11 +19,7 @@ export function checked<Copied>(found: Export<Copied>, results: readonly ResultR
   if ("missing" in found) {
     const missing = new Set(found.missing);
     const replaced = results.filter(({ jobId, replacedAt }) => replacedAt !== null && missing.has(jobId));
-    if (replaced.length > 0)
-      throw replacedSince(
-        replaced,
-        "With keep=replaced among the parameters of its topic's address, what is replaced from then on is kept. ",
-      );
+    if (replaced.length > 0) throw replacedSince(replaced);
     throw new TerminalFailure({
       code: "OUTPUT_MISSING",
       message: `${place}, has none of job ${found.missing.slice(0, 3).join(", ")}${found.missing.length > 3 ? `, and of ${found.missing.length - 3} more` : ""}`,
@@ -65,6 +45,19 @@ export function checked<Copied>(found: Export<Copied>, results: readonly ResultR
     code: "OUTPUT_CHANGED",
     message: `${place}, has ${found.rows} of the ${results.length} current jobs where ${written} were written`,
     hint: `Somebody deleted or inserted rows of these jobs; ${reader} shows what is there: select _cf_job_id, count(*) … group by 1`,
+  });
+}
+
+/** Rows that were replaced are deleted unless they are kept, so a table can only tell of times since when nothing was. */
+function replacedSince(replaced: readonly ResultRow[]): TerminalFailure {
+  const { plugin, output, uri } = replaced[0]!;
+  const last = new Date(Math.max(...replaced.map(({ replacedAt }) => replacedAt!.getTime())) + 1);
+  return new TerminalFailure({
+    code: "OUTPUT_REPLACED",
+    message: `${replaced.length} of the results that ${plugin}.${output} had then have been replaced since, and ${safeUrl(uri)} has not kept their rows`,
+    hint:
+      `Ask for a time since the last of them went: --as-of ${last.toISOString()}. With keep=replaced among the parameters of its topic's address, ` +
+      "what is replaced from then on is kept; outputs in Parquet, CSV, JSON Lines and S3 keep it always",
   });
 }
 

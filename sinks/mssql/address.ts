@@ -1,6 +1,7 @@
 import { isConnectionName } from "../../domain/connection.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { safeUrl } from "../../domain/safe-url.ts";
+import { splitKeep } from "../tables/keep.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { decodeName, parseSinkUri } from "../uri.ts";
 
@@ -18,10 +19,10 @@ const forms = "mssql://table, mssql://schema.table or mssql://schema.table?conne
 
 /**
  * Takes a URI apart: `mssql://trades` is the table `dbo.trades` at the connection named `mssql`, `mssql://books.trades?connection=erp` another
- * one's. Servers and passwords are not part of it. Throws TerminalFailure SINK_URI.
+ * one's. Servers and passwords are not part of it, nor whether replaced rows are kept (`splitKeep`). Throws TerminalFailure SINK_URI.
  */
 export function mssqlAddress(uri: string): MssqlAddress {
-  const { rest } = parseSinkUri(uri);
+  const { rest } = parseSinkUri(splitKeep(uri).uri);
   const [, path = "", query = ""] = /^([^?]*)(?:\?(.*))?$/s.exec(rest) ?? [];
   if (/[@/:\\]/.test(path))
     throw misunderstood(uri, "it names a server, which belongs into the configuration: [connections.mssql] in casparian.toml");

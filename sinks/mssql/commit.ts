@@ -2,6 +2,7 @@ import { lineageColumns } from "../../domain/lineage.ts";
 import { checkInserted, inseparable, lost, type Commit } from "../tables/commit.ts";
 import { stagedLineage } from "../tables/staged.ts";
 import type { TableName } from "../tables/table-name.ts";
+import { keepReplaced } from "./keep.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";
 import type { Server } from "./server.ts";
@@ -10,7 +11,7 @@ import { findStaged, integer, removeStaged, stagingTable, type StagedRow } from 
 import { ensureTable, lockTable } from "./table.ts";
 
 /**
- * Makes a staged result visible in one transaction: what it replaces is deleted, its rows are inserted, the commit marker is set, the staging
+ * Makes a staged result visible in one transaction: what it replaces is deleted or kept elsewhere (`keep.ts`), its rows are inserted, the commit marker is set, the staging
  * table goes. A call that finds the marker of this very staging has nothing to do; of two at once the second waits and finds it.
  *
  * Readers at SQL Server's default level may see rows come and go within one of their statements, so the table is locked as a whole
@@ -54,21 +55,26 @@ async function findMarker(session: Session, { table, result }: Pick<Commit, "tab
   return row === undefined ? null : String(row[0]);
 }
 
-/** Deletes the rows and the markers of replaced results: with `overwrite` all but those of the job's other outputs. */
+/** Deletes the rows and the markers of replaced results, once they are kept where that is asked for: with `overwrite` all but those of the job's other outputs. */
 async function takeAway(session: Session, commit: Commit, jobId: string, isThere: boolean): Promise<void> {
   const { table, mode } = commit;
   const gone = isThere ? [...commit.replaced, commit.result] : commit.replaced;
+  let jobs = "";
   if (gone.length > 0) {
     const results = gone.map(literal).join(", ");
     const shown = await session.query(`select [job_id] from [_casparian].[result] where ${ofTable(table)} and [result] in (${results});`);
-    const jobs = [...new Set(shown.map(([job]) => integer(String(job))))].join(", ");
+    jobs = [...new Set(shown.map(([job]) => integer(String(job))))].join(", ");
     if (jobs !== "") {
       const [shared] = await session.query(
         `select [job_id] from [_casparian].[result] where ${ofTable(table)} and [job_id] in (${jobs}) and [result] not in (${results});`,
       );
       if (shared !== undefined && mode !== "overwrite") throw inseparable(table, String(shared[0]), "mssql");
-      await deleteRows(session, table, `[_cf_job_id] in (${jobs})`);
     }
+  }
+  if (commit.keeps) await keepReplaced(session, commit, { jobId, gone });
+  if (jobs !== "") await deleteRows(session, table, `[_cf_job_id] in (${jobs})`);
+  if (gone.length > 0) {
+    const results = gone.map(literal).join(", ");
     await session.query(`delete from [_casparian].[result] where ${ofTable(table)} and [result] in (${results});`);
   }
   if (mode !== "overwrite") return;

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from "node:fs/promises";
 import type { Export, TableResults } from "../tables/exported.ts";
+import { keptPrefix } from "../tables/keep.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { hasOwnSchema } from "./own-schema.ts";
 import { literal, quoted, quotedTable } from "./quote.ts";
@@ -25,8 +26,9 @@ export interface ExportGroup {
 }
 
 /**
- * Writes the rows of some results of a table into CSV files, each group's with its columns in their order, in flat memory. A shared lock on the table
- * lets nobody commit to it meanwhile, and its commit markers say that the results are there; so no row of another result is among them.
+ * Writes the rows of some results into CSV files, each group's with its columns in their order, in flat memory: of those that a table shows, and of
+ * those that it showed before, where they were kept (`keep.ts`). A shared lock on the table lets nobody commit to it meanwhile, and its commit markers
+ * say where the results are; so no row of another result is among them.
  */
 export async function exportRows(server: Server, request: ExportRequest): Promise<Export<never>> {
   const { table, groups, signal } = request;
@@ -37,16 +39,22 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
       const { isThere, fold } = await findTable(session, table);
       if (!isThere || !(await hasOwnSchema(session))) return { missing: jobsOf(groups) };
       await session.query(`select top (1) [_cf_job_id] from ${quotedTable(table)} with (tablock, holdlock);`);
-      const refused = await refusal(session, request);
-      if (refused !== null) return refused;
-      const found = new Map((await findColumns(session, table)).map((column) => [fold(column.name), column]));
-      const lacking = groups.flatMap(({ columns }) => columns).find((name) => !found.has(fold(name)));
-      if (lacking !== undefined) return { lacks: lacking };
-      let rows = 0;
-      for (const group of groups) {
-        const values = group.columns.map((name) => textOf(found.get(fold(name))!));
-        rows += await writeGroup(session, request, group, values);
+      const places = await locate(session, request);
+      if (!Array.isArray(places)) return places;
+      const columnsOf = new Map(groups.map(({ path, columns }) => [path, columns]));
+      const sources: Source[] = [];
+      for (const { table: at, results } of places) {
+        const found = new Map((await findColumns(session, at)).map((column) => [fold(column.name), column]));
+        for (const [path, own] of Map.groupBy(results, (result) => result.path)) {
+          const columns = columnsOf.get(path)!.map((name) => found.get(fold(name)) ?? name);
+          const lacking = columns.find((column) => typeof column === "string");
+          if (lacking !== undefined) return { lacks: lacking };
+          sources.push({ table: at, results: own, path, values: columns.map((column) => textOf(column as FoundColumn)) });
+        }
       }
+      const ofGroup = Map.groupBy(sources, ({ path }) => path);
+      let rows = 0;
+      for (const group of groups) rows += await writeGroup(session, request, group, ofGroup.get(group.path)!);
       return { rows, copied: [] };
     } finally {
       signal.removeEventListener("abort", end);
@@ -54,18 +62,48 @@ export async function exportRows(server: Server, request: ExportRequest): Promis
   });
 }
 
-async function refusal(session: Session, { table, groups }: ExportRequest): Promise<Export<never> | null> {
-  const rows = await session.query(
-    `select [job_id], [staging], [output] from [_casparian].[result]
-     where [schema_name] = ${literal(table.schema)} and [table_name] = ${literal(table.name)};`,
+/** A table that has some of the results, each with the file of its group. */
+interface Place {
+  readonly table: TableName;
+  readonly results: readonly (TableResults[number] & { readonly path: string })[];
+}
+
+/** Results of a group in one table, and what is asked of their rows. */
+interface Source {
+  readonly table: TableName;
+  readonly results: TableResults;
+  readonly path: string;
+  readonly values: readonly string[];
+}
+
+async function locate(session: Session, { table, groups }: ExportRequest): Promise<Place[] | Export<never>> {
+  const markers = await session.query(
+    `select [job_id], [staging], [output], [schema_name], [table_name] from [_casparian].[result]
+     where [schema_name] = ${literal(table.schema)} and [table_name] = ${literal(table.name)}
+       or [schema_name] = ${literal("_casparian")} and left([table_name], ${keptPrefix.length}) = ${literal(keptPrefix)};`,
   );
-  const shown = new Set(rows.map(([job, staging]) => `${String(job)} ${String(staging)}`));
-  const wanted = groups.flatMap(({ results }) => results);
-  const missing = wanted.filter(({ jobId, name }) => !shown.has(`${jobId} ${name}`));
-  if (missing.length > 0) return { missing: missing.map(({ jobId }) => jobId) };
-  const outputs = Map.groupBy(rows, ([job]) => String(job));
-  const shared = wanted.find(({ jobId }) => new Set(outputs.get(jobId)!.map(([, , output]) => output)).size > 1);
-  return shared === undefined ? null : { shared: shared.jobId };
+  const shown = markers.map(([job, staging, output, schema, name]) => {
+    const isKept = schema === "_casparian" && String(name).startsWith(keptPrefix);
+    const at = isKept ? { schema: "_casparian", name: String(name) } : table;
+    return { result: `${String(job)} ${String(staging)}`, output: String(output), table: at, ofJob: `${String(job)} ${quotedTable(at)}` };
+  });
+  const placeOf = new Map(shown.map((marker) => [marker.result, marker]));
+  const found = groups.flatMap(({ results, path }) =>
+    results.map((result) => ({ ...result, path, marker: placeOf.get(`${result.jobId} ${result.name}`) })),
+  );
+  const tables = Map.groupBy(found, ({ marker }) => (marker === undefined ? "" : quotedTable(marker.table)));
+  const missing = (tables.get("") ?? []).map(({ jobId }) => jobId);
+  tables.delete("");
+  const places: Place[] = [];
+  for (const some of tables.values()) {
+    const at = some[0]!.marker!.table;
+    if (at === table || (await findTable(session, at)).isThere) places.push({ table: at, results: some });
+    else missing.push(...some.map(({ jobId }) => jobId));
+  }
+  if (missing.length > 0) return { missing };
+  const outputs = Map.groupBy(shown, ({ ofJob }) => ofJob);
+  const shared = found.find(({ marker }) => new Set(outputs.get(marker!.ofJob)!.map(({ output }) => output)).size > 1);
+  return shared === undefined ? places : { shared: shared.jobId };
 }
 
 /** Jobs that one statement names; SQL Server gives up on lists of many thousands. */
@@ -73,25 +111,29 @@ const jobsMax = 1000;
 /** Characters that are written at once. */
 const blockMax = 256 * 1024;
 
+/** The rows of a group in all tables that have some. */
 async function writeGroup(
   session: Session,
-  { table, signal, onBytes }: ExportRequest,
-  { columns, results, path }: ExportGroup,
-  values: readonly string[],
+  { signal, onBytes }: ExportRequest,
+  { columns, path }: ExportGroup,
+  sources: readonly Source[],
 ): Promise<number> {
-  const jobs = [...new Set(results.map(({ jobId }) => integer(jobId)))];
   const file = await open(path, "wx");
   try {
     const out = createBlocks(file, onBytes);
     await out.put(columns);
     let rows = 0;
-    for (let from = 0; from < jobs.length; from += jobsMax) {
-      const some = jobs.slice(from, from + jobsMax).join(", ");
-      await session.stream(`select ${values.join(", ")} from ${quotedTable(table)} where [_cf_job_id] in (${some});`, (row) => {
-        signal.throwIfAborted();
-        rows += 1;
-        return out.put(row as readonly Value[]);
-      });
+    const put = (row: readonly unknown[]): Promise<void> | undefined => {
+      signal.throwIfAborted();
+      rows += 1;
+      return out.put(row as readonly Value[]);
+    };
+    for (const { table, results, values } of sources) {
+      const jobs = [...new Set(results.map(({ jobId }) => integer(jobId)))];
+      for (let from = 0; from < jobs.length; from += jobsMax) {
+        const some = jobs.slice(from, from + jobsMax).join(", ");
+        await session.stream(`select ${values.join(", ")} from ${quotedTable(table)} where [_cf_job_id] in (${some});`, put);
+      }
     }
     await out.end();
     return rows;

@@ -5,6 +5,7 @@ import { describeFields, type ArrowField } from "../../arrow/type.ts";
 import { lineageFields } from "../columns.ts";
 import type { OpenRequest, SinkWriter, StagedOutput } from "../sink.ts";
 import { createWriterLife } from "../writer-life.ts";
+import { targetUri } from "../tables/keep.ts";
 import { describeStaged, newStagingName } from "../tables/staged.ts";
 import type { TableName } from "../tables/table-name.ts";
 import { targetColumns, type TargetColumn } from "./columns.ts";
@@ -113,7 +114,7 @@ function describe(
   fields: readonly ArrowField[],
 ): Pick<StagedOutput, "uri" | "mode" | "output" | "columns" | "target"> {
   return {
-    uri,
+    uri: targetUri(uri),
     mode,
     output,
     columns: describeFields([...fields, ...lineageFields]),

@@ -35,7 +35,7 @@ export function joinKeep({ uri, keeps }: SplitUri): string {
 }
 
 /** Schemes whose URIs take the parameter. */
-const keeping: ReadonlySet<string> = new Set(["postgres", "postgresql", "duckdb"]);
+const keeping: ReadonlySet<string> = new Set(["postgres", "postgresql", "duckdb", "mssql"]);
 
 /** The URI by which the target of a topic is on record. */
 export function targetUri(uri: string): string {

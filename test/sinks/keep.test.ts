@@ -9,6 +9,7 @@ test.each([
   ["postgres://ann@db/lake?sslmode=require&table=trades", "postgres://ann@db/lake?sslmode=require&table=public.trades"],
   ["duckdb://./lake.duckdb", "duckdb://lake.duckdb?table=main.out"],
   ["duckdb:///data/what?/lake?table=trades", "duckdb:///data/what?/lake?table=main.trades"],
+  ["mssql://books.trades?connection=erp", "mssql://books.trades?connection=erp"],
 ])("%s is the same target with keep=replaced and without, and a topic says which", (given, written) => {
   const asked = `${given}${given.includes("?") ? "&" : "?"}keep=replaced`;
   expect(splitKeep(asked)).toEqual({ uri: given, keeps: true });

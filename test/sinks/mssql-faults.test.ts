@@ -109,6 +109,22 @@ describe("a connection that is lost", () => {
     let steps = 0;
     kind.server.interfere = () => ((steps += 1) === at ? how : undefined);
   };
+  /** Each has a table of its own, with its rows. */
+  const keptJobs = async (): Promise<readonly number[]> => {
+    const tables = await kind.query(
+      "select relname from pg_class where relnamespace = '_casparian'::regnamespace and relname like 'replaced%'",
+    );
+    const jobs: number[] = [];
+    for (const [name] of tables) {
+      const found = await kind.query(`select _cf_job_id, count(*) from _casparian."${name}" group by 1`);
+      expect(found).toHaveLength(1);
+      const [job, rows] = found[0]!.map(Number) as [number, number];
+      expect(rows).toBe([10, 5][job - 1] ?? job - 2);
+      jobs.push(job);
+      await kind.query(`drop table _casparian."${name}"`);
+    }
+    return jobs.toSorted((a, b) => a - b);
+  };
   const version = (number: number, rows: number, changes: Partial<OpenRequest> = {}): Promise<StagedOutput> =>
     stageIn(sink, uri, numbers(rows), {
       mode: "replace",
@@ -117,9 +133,15 @@ describe("a connection that is lost", () => {
       ...changes,
     });
 
-  test.each(["cut", "cut after"] as const)(
-    "at any step of a commit (%s) leaves the old result or the new one, and the next call the new one",
-    async (how) => {
+  test.each([
+    ["cut", false],
+    ["cut after", false],
+    ["cut", true],
+    ["cut after", true],
+  ] as const)(
+    "at any step of a commit (%s; what is replaced is kept: %s) leaves the old result or the new one, and the next call the new one",
+    async (how, keeps) => {
+      if (keeps) uri = `${uri}?keep=replaced`;
       const first = await version(1, 10);
       await sink.commit(first);
       let previous = await version(2, 5);
@@ -138,6 +160,7 @@ describe("a connection that is lost", () => {
         previous = next;
       }
       expect(await kind.traces(uri)).toEqual([]);
+      expect(await keptJobs()).toEqual(keeps ? Array.from({ length: steps + 1 }, (_, index) => index + 1) : []);
     },
   );
 

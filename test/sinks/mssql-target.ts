@@ -14,8 +14,11 @@ export interface MssqlKind extends TargetKind {
 
 export const password = "s3cret/with:all@signs";
 
-/** A stub of SQL Server with a database of its own, which the connection `mssql` of the environment leads to. */
-export async function openMssqlKind(options: Pick<StubOptions, "discardsRows"> = {}): Promise<MssqlKind> {
+/** A stub of SQL Server with a database of its own, which the connection `mssql` of the environment leads to; tables keep what is replaced, or not. */
+export async function openMssqlKind({
+  keeps = false,
+  ...options
+}: Pick<StubOptions, "discardsRows"> & { readonly keeps?: boolean } = {}): Promise<MssqlKind> {
   const { url, close } = await emptyDatabase();
   const server = await startSqlServer({ ...options, databaseUrl: url, password });
   process.env["CASPARIAN_CONNECTION_MSSQL"] = connectionUrl(server);
@@ -27,8 +30,8 @@ export async function openMssqlKind(options: Pick<StubOptions, "discardsRows"> =
     query: (sql) => reader.query(sql),
     baseDir: "/nowhere",
     connections: environmentConnections,
-    newUri: () => `mssql://target_${++targets}`,
-    read: (uri) => reader.read(`dbo.${uri.replace("mssql://", "")}`),
+    newUri: () => `mssql://target_${++targets}${keeps ? "?keep=replaced" : ""}`,
+    read: (uri) => reader.read(`dbo.${uri.replace("mssql://", "").replace("?keep=replaced", "")}`),
     traces: () => reader.traces(),
     async close() {
       await server.close();

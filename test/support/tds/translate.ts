@@ -33,6 +33,16 @@ const forms: readonly (readonly [RegExp, (parts: readonly string[], sql: string)
     ),
     ([resource]) => ({ kind: "lock", resource: contentOf(resource!) }),
   ],
+  [
+    new RegExp(`^select top \\(1\\) \\[_cf_job_id\\] from (${table}) with \\(tablockx, holdlock\\);$`),
+    ([name]) => rows(`lock table ${common(name!)} in exclusive mode; select "_cf_job_id" from ${common(name!)} limit 1`),
+  ],
+  [
+    new RegExp(
+      `^select \\* into (${table}) from (${table}) where (\\[_cf_job_id\\] in \\(select \\[job_id\\] from ${own} where ${rest}\\));$`,
+    ),
+    ([into, from, condition]) => rows(selectInto(common(into!), common(from!), common(condition!))),
+  ],
   // A shared lock to the end of the transaction.
   [
     new RegExp(`^select top \\(1\\) \\[_cf_job_id\\] from (${table}) with \\(tablock, holdlock\\);$`),
@@ -110,6 +120,17 @@ function common(sql: string): string {
       .replaceAll(" with (tablockx)", "")
       .replaceAll("sysdatetimeoffset()", "(now()::text)");
   });
+}
+
+/** The types of the columns, which are comments, go with them. */
+function selectInto(into: string, from: string, condition: string): string {
+  return `create table ${into} as select * from ${from} where ${condition};
+    do $do$ declare c record; begin
+      for c in select attname as name, col_description(attrelid, attnum) as type from pg_attribute
+        where attrelid = '${from}'::regclass and attnum > 0 and not attisdropped and col_description(attrelid, attnum) is not null loop
+        execute format('comment on column ${into}.%I is %L', c.name, c.type);
+      end loop;
+    end $do$`;
 }
 
 /** Values as SQL Server makes texts of them, by the style that is asked for. */
