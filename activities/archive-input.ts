@@ -18,7 +18,7 @@ export async function openMember(
   archive: ArchiveOfMember,
   { scratchRoot, copies, signal }: { readonly scratchRoot: string; readonly copies: ArchiveCopies | null; readonly signal: AbortSignal },
 ): Promise<OpenedInput> {
-  const root = join(scratchRoot, "members");
+  const root = membersFolder(scratchRoot);
   await mkdir(root, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(root, `${version.id}-`));
   try {
@@ -59,4 +59,9 @@ async function inputAt(path: string, root: string, folder: string): Promise<JobI
       await removeFolder(folder);
     },
   };
+}
+
+/** Below which copies of archives' members are made for plugins. */
+export function membersFolder(scratchRoot: string): string {
+  return join(scratchRoot, "members");
 }

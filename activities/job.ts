@@ -50,6 +50,13 @@ export interface JobDependencies {
 /** A workflow task lasts ten seconds; what must wait longer than this for a turn is better run outside of it. */
 const quickWaitMsMax = 3_000;
 
+interface RunPluginInput {
+  readonly jobId: string;
+  /** Its plugin's name. Workflows that were begun before there was one to give leave it out. */
+  readonly plugin?: string;
+  readonly quick: boolean;
+}
+
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
 export function createJobActivities(deps: JobDependencies) {
@@ -74,7 +81,7 @@ export function createJobActivities(deps: JobDependencies) {
      * Runs the job's plugin and stages what it yields. An attempt that has staged everything before is not run again. With `quick` it
      * runs within a workflow task, and gives way (TransientFailure WORKER_BUSY) where it would have to wait.
      */
-    async runPlugin({ jobId, quick }: { readonly jobId: string; readonly quick: boolean }): Promise<RunOutcome> {
+    async runPlugin({ jobId, plugin, quick }: RunPluginInput): Promise<RunOutcome> {
       return withHeartbeat((signal, heartbeat) =>
         turns.take(
           () =>
@@ -86,7 +93,7 @@ export function createJobActivities(deps: JobDependencies) {
               pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
               scratchDir: join(deps.scratchRoot, `job-${jobId}`),
             }),
-          quick ? { signal, waitMsMax: quickWaitMsMax } : { signal },
+          { plugin: plugin ?? "", signal, ...(quick ? { waitMsMax: quickWaitMsMax } : {}) },
         ),
       );
     },

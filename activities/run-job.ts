@@ -143,6 +143,7 @@ async function runPlugin(
           artifactHash: artifact.artifactHash,
           sourceCode: artifact.sourceCode,
           defaultOutput: artifact.manifest.topic,
+          process: artifact.manifest.process,
         },
         python,
         inputPath: input.path,

@@ -1,3 +1,4 @@
+import type { PluginProcess } from "../domain/plugin.ts";
 import { createClock } from "./clock.ts";
 import type { PluginLimits, ProcessEnd } from "./failure.ts";
 import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sentFailure, timeFailure } from "./failure.ts";
@@ -18,6 +19,8 @@ export interface PluginRun {
     readonly sourceCode: string;
     /** The output's name for what is yielded without one. */
     readonly defaultOutput: string;
+    /** `fresh`: an interpreter of its own for each file; otherwise a fork of a warm parent, where this system has forks that serve. */
+    readonly process?: PluginProcess | undefined;
   };
   /** The interpreter of the built environment. */
   readonly python: string;
@@ -63,7 +66,7 @@ const obeyMsMax = 10_000;
 export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHandlers): Promise<PluginReport> {
   const began = performance.now();
   const logs = createLogCollector(run.limits.logBytes);
-  const notices = parent.lacks.map((lack): LogChunk => ({ stream: "notice", at: new Date(), text: `sandbox: ${lack}\n` }));
+  const notices = noticesOf(parent);
   const clock = createClock(handlers);
   const received = createReceived(clock.handlers);
   const job = parent.start({ inputPath: run.inputPath, scratch: run.scratchDir, memoryBytes: run.limits.memoryBytes });
@@ -112,6 +115,12 @@ export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHan
   if (failure !== undefined) throw failure.error;
   const { logs: said, peakMemoryBytes } = facts;
   return { outputs: received.outputs(), logs: said, peakMemoryBytes, seconds, spent: received.seconds() };
+}
+
+/** What somebody who reads the job's log should know of how it was run. */
+function noticesOf({ lacks, cold }: Parent): readonly LogChunk[] {
+  const lines = [...lacks.map((lack) => `sandbox: ${lack}`), ...(cold === undefined ? [] : [`process: ${cold}`])];
+  return lines.map((line) => ({ stream: "notice", at: new Date(), text: `${line}\n` }));
 }
 
 async function takeFrames(data: ByteSource, received: Received): Promise<void> {

@@ -1,6 +1,6 @@
 import { join, parse } from "node:path";
 import { TerminalFailure } from "../domain/failure.ts";
-import type { PluginManifest } from "../domain/plugin.ts";
+import type { PluginManifest, PluginProcess } from "../domain/plugin.ts";
 import { isOutputName } from "../domain/topic.ts";
 import { ParserGaveUp, parsePython } from "./parse-python.ts";
 import { readScriptBlock } from "./script-block.ts";
@@ -30,7 +30,7 @@ interface Told {
 }
 
 const script = join(import.meta.dirname, "python", "manifest.py");
-const knownKeys = ["pattern", "patterns", "topic", "name", "version", "description"];
+const knownKeys = ["pattern", "patterns", "topic", "name", "version", "description", "process"];
 const example = 'MANIFEST = {"pattern": "*.csv", "topic": "output"}';
 
 /**
@@ -52,7 +52,12 @@ export async function readPlugin(request: {
   const topic = textField(fields, "topic", request.fileName) ?? (isOutputName(stem) ? stem : "output");
   if (!isOutputName(topic)) throw wrongManifest(request.fileName, `${JSON.stringify(topic)} can't be the name of an output`);
   return {
-    manifest: { patterns: readPatterns(fields, request.fileName), topic, description: textField(fields, "description", request.fileName) },
+    manifest: {
+      patterns: readPatterns(fields, request.fileName),
+      topic,
+      description: textField(fields, "description", request.fileName),
+      process: readProcess(fields, request.fileName),
+    },
     imports: told.imports,
     publishes: told.publishes.filter((output) => output !== topic),
     hasDependencies: (block?.dependencies.length ?? 0) > 0,
@@ -115,6 +120,12 @@ function readPatterns(fields: Readonly<Record<string, unknown>>, fileName: strin
   const texts = patterns.filter((pattern) => typeof pattern === "string" && pattern !== "") as readonly string[];
   if (texts.length < patterns.length) throw wrongManifest(fileName, '"pattern" is neither a string nor a list of strings');
   return [...new Set(texts)];
+}
+
+function readProcess(fields: Readonly<Record<string, unknown>>, fileName: string): PluginProcess | undefined {
+  const value = textField(fields, "process", fileName);
+  if (value === undefined || value === "fork" || value === "fresh") return value;
+  throw wrongManifest(fileName, `"process" is ${JSON.stringify(value)}, and can be "fork" or "fresh"`);
 }
 
 function textField(fields: Readonly<Record<string, unknown>>, key: string, fileName: string): string | undefined {

@@ -17,6 +17,8 @@ export interface ParentOptions {
   readonly scratchRoot: string;
   /** A private folder for the socket. */
   readonly socketDir: string;
+  /** Whether what the plugin imports is loaded before the first job. */
+  readonly warm: boolean;
   readonly log: Log;
 }
 
@@ -40,6 +42,10 @@ export interface Parent {
   readonly socketPath: string;
   /** What this machine's kernel lacks for the sandbox, in sentences. */
   readonly lacks: readonly string[];
+  /** Why each job loads the plugin's imports by itself, where that was not asked for; a sentence. */
+  readonly cold: string | undefined;
+  /** Its own memory, without its forks': when it was ready, and after the latest job. */
+  memory(): { readonly bytes: number; readonly bytesAtStart: number };
   /** Resolves when it has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** The last words of the process itself, for a failure's message. */
@@ -51,29 +57,54 @@ export interface Parent {
 
 const script = join(import.meta.dirname, "python", "parent.py");
 const readyMsMax = 60_000;
+/** 128 and the number of SIGKILL. */
+const killedStatus = 137;
 const closeMsMax = 5_000;
 const wordsMax = 4_096;
 
 /**
- * Starts a warm parent and waits until it is warm. If loading the imports ends or hangs it, it is started again without: then they are
- * loaded in the plugin's process, where what they do is the job's failure. Throws TransientFailure PLUGIN_PARENT_LOST.
+ * Starts a parent and waits until it is ready. Where loading the imports ends it, hangs it, or leaves threads, which no fork survives, it is
+ * started again without: then each job loads them in its own process, where what they do is the job's failure. A parent that somebody
+ * else has killed while it loaded them gets a second chance. Throws TransientFailure PLUGIN_PARENT_LOST.
  */
 export async function startParent(options: ParentOptions): Promise<Parent> {
-  const warm = await launch(options, true);
-  if (warm !== undefined) return warm;
-  options.log.warn("a plugin's imports end or hang its process, so they are loaded anew for each job", { plugin: options.plugin.name });
-  const cold = await launch(options, false);
-  if (cold !== undefined) return cold;
-  throw parentLost(options.plugin.name, `${options.python} could not start the bridge`);
+  const { name } = options.plugin;
+  let cold: string | undefined;
+  if (options.warm) {
+    let warm = await launch(options, { preload: true });
+    if ("unready" in warm && warm.unready === "killed") warm = await launch(options, { preload: true });
+    if (!("unready" in warm)) return warm;
+    cold = coldWords(warm);
+    options.log.warn(`plugin ${name}: ${cold}`);
+  }
+  const parent = await launch(options, { preload: false, cold });
+  if (!("unready" in parent)) return parent;
+  throw parentLost(name, `${options.python} could not start the bridge`);
 }
 
-async function launch(options: ParentOptions, preload: boolean): Promise<Parent | undefined> {
+/** Why a parent is of no use. */
+type Unready = { readonly unready: "threads"; readonly statement: string } | { readonly unready: "ended" | "hung" | "killed" };
+
+function coldWords(why: Unready): string {
+  const so = "so they are loaded anew for each file";
+  if (why.unready === "threads") return `${JSON.stringify(why.statement)} starts threads, which a fork does not take along, ${so}`;
+  return why.unready === "hung" ? `its imports take longer than ${readyMsMax / 1000} s, ${so}` : `its imports end their process, ${so}`;
+}
+
+async function launch(
+  options: ParentOptions,
+  { preload, cold }: { readonly preload: boolean; readonly cold?: string | undefined },
+): Promise<Parent | Unready> {
   const home = await mkdtemp(join(options.scratchRoot, ".parent-"));
   const socketPath = join(options.socketDir, `${randomBytes(6).toString("hex")}.sock`);
   const process = spawnPython(options.python, home);
-  const exited = new Promise<void>((resolve) => process.once("exit", () => resolve()).once("error", () => resolve()));
+  const exited = new Promise<Unready>((resolve) => {
+    // The launcher ends as what it watches over did.
+    process.once("exit", (code) => resolve({ unready: code === null || code === killedStatus ? "killed" : "ended" }));
+    process.once("error", () => resolve({ unready: "ended" }));
+  });
   const control = process.stdio[3] as Socket | null | undefined;
-  if (control === null || control === undefined) return undefined;
+  if (control === null || control === undefined) return { unready: "ended" };
   control.on("error", () => {});
   // A pipe, not /dev/null: the forks' stdout takes its place, and Python would believe that it can seek in it.
   process.stdout?.resume();
@@ -90,22 +121,26 @@ async function launch(options: ParentOptions, preload: boolean): Promise<Parent 
     jobs.clear();
     await Promise.all([rm(home, { recursive: true, force: true }), rm(socketPath, { force: true })]);
   });
-  const ready = readMessages(control, jobs, () => process.kill("SIGKILL"));
+  const memory = { bytes: 0, bytesAtStart: 0 };
+  const ready = readMessages(control, { jobs, memory, onNonsense: () => process.kill("SIGKILL") });
   const { plugin, inputRoots, scratchRoot } = options;
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
   send(control, { nodePid, name, source, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload });
 
-  const lacks = await Promise.race([ready, exited.then(() => undefined), expire(readyMsMax)]);
-  if (lacks === undefined) {
+  const hung = expire(readyMsMax).then((): Unready => ({ unready: "hung" }));
+  const state = await Promise.race([ready.then(unlessThreads), exited, hung]);
+  if ("unready" in state) {
     process.kill("SIGKILL");
     await cleaned;
-    options.log.debug("a warm parent did not start", { plugin: plugin.name, preload, words });
-    return undefined;
+    options.log.debug("a warm parent did not start", { plugin: plugin.name, preload, words, ...state });
+    return state;
   }
   return {
     socketPath,
-    lacks,
+    lacks: state.lacks,
+    cold,
+    memory: () => memory,
     ended: cleaned,
     lastWords: () => words.trim().split("\n").at(-1) ?? "",
     start: (request) => {
@@ -141,25 +176,44 @@ function spawnPython(python: string, home: string): ChildProcess {
   return spawn(python, ["-I", "-S", script], { cwd: home, env, detached: true, stdio: ["ignore", "pipe", "pipe", "pipe"] });
 }
 
-interface Message {
-  readonly ready?: { readonly lacks: readonly string[] };
-  readonly exit?: ProcessEnd & { readonly id: number };
+/** What a parent says first. */
+interface Ready {
+  readonly lacks: readonly string[];
+  readonly memoryBytes: number;
+  /** The statement after which there were more threads than its own. */
+  readonly threads?: string | null;
 }
 
-/** Resolves with what the first message says; the others are the ends of jobs. `onNonsense`: a library's import code has tampered with it. */
-function readMessages(
-  control: Socket,
-  jobs: Map<number, (end: ProcessEnd | undefined) => void>,
-  onNonsense: () => void,
-): Promise<readonly string[]> {
+function unlessThreads(ready: Ready): Ready | Unready {
+  return typeof ready.threads === "string" ? { unready: "threads", statement: ready.threads } : ready;
+}
+
+interface Message {
+  readonly ready?: Ready;
+  readonly exit?: ProcessEnd & { readonly id: number; readonly parentBytes?: number };
+}
+
+interface Listening {
+  readonly jobs: Map<number, (end: ProcessEnd | undefined) => void>;
+  readonly memory: { bytes: number; bytesAtStart: number };
+  /** A library's import code has tampered with the channel. */
+  readonly onNonsense: () => void;
+}
+
+/** Resolves with what the first message says; the others are the ends of jobs. */
+function readMessages(control: Socket, { jobs, memory, onNonsense }: Listening): Promise<Ready> {
   return new Promise((resolve) => {
     // It passes on the channel's errors: a parent that is killed with messages unread resets it. What counts is its end.
     const lines = createInterface({ input: control, crlfDelay: Infinity }).on("error", () => {});
     lines.on("line", (line) => {
       const message = parseMessage(line);
       if (message === undefined) return onNonsense();
-      if (message.ready !== undefined) resolve(message.ready.lacks);
+      if (message.ready !== undefined) {
+        memory.bytes = memory.bytesAtStart = message.ready.memoryBytes;
+        resolve(message.ready);
+      }
       if (message.exit === undefined) return;
+      memory.bytes = message.exit.parentBytes ?? memory.bytes;
       jobs.get(message.exit.id)?.(message.exit);
       jobs.delete(message.exit.id);
     });

@@ -188,6 +188,7 @@ function describePlugin(shell: Shell, { plugin, signature, gatekeeper, environme
     ["environment", `${environment.hash} (Python ${environment.python})`],
     ["takes", plugin.manifest.patterns.join(" ") || "nothing by itself"],
     ["topic", plugin.manifest.topic],
+    ...(plugin.manifest.process === "fresh" ? ([["process", "a fresh interpreter for each file"]] as const) : []),
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
     ["signed", describeSignature(signature)],
     ["gatekeeper", summarizeReport(gatekeeper)],

@@ -18,7 +18,7 @@ const shape = z.strictObject({
   database: z.strictObject({ url: text, port }).partial().default({}),
   temporal: z.strictObject({ address: text, namespace: text, port, ui_port: port, ui_url: text }).partial().default({}),
   worker: z
-    .strictObject({ concurrency: count, groups: z.array(text, { error: "names in a list" }) })
+    .strictObject({ concurrency: count, groups: z.array(text, { error: "names in a list" }), warm_memory_mb: count })
     .partial()
     .default({}),
   connections: z

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { WrongUse } from "../domain/failure.ts";
 import { connectionSettings, type ConnectionSettings } from "./connections.ts";
@@ -25,6 +25,8 @@ export interface Settings {
     readonly concurrency: number;
     /** The groups of workers that it belongs to, for sources that only some machines reach. */
     readonly groups: readonly string[];
+    /** What warm plugins that have no file may hold together. */
+    readonly warmMemoryMb: number;
   };
   /** Servers that sinks' URIs may name, without their secrets. */
   readonly connections: readonly ConnectionSettings[];
@@ -84,6 +86,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     worker: {
       concurrency: concurrency(flags.concurrency ?? env["CASPARIAN_CONCURRENCY"]) ?? file.worker.concurrency ?? availableParallelism(),
       groups: workerGroups(flags.groups ?? file.worker.groups ?? []),
+      warmMemoryMb: file.worker.warm_memory_mb ?? Math.max(512, Math.floor(memoryMb() / 8)),
     },
     connections: connectionSettings(home, file.connections, env),
     limits: {
@@ -117,6 +120,11 @@ function databaseSettings(url: string, file: FileSettings["database"]): Settings
     `"${safeUrl(url)}" is not the URL of a PostgreSQL database`,
     `Give it as postgres://user:password@host:5432/database, with special characters of the password percent-encoded, or as "embedded"`,
   );
+}
+
+/** Of this machine, or what its container may use. */
+function memoryMb(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity) / 1e6;
 }
 
 function concurrency(typed: string | undefined): number | undefined {

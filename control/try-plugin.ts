@@ -114,7 +114,7 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
     async run(request, on = {}) {
       const source = await readSource(request.file);
       const parsed = await readPlugin({ python: means.tools.python, source, fileName: basename(request.file) });
-      const { topic, patterns } = parsed.manifest;
+      const { topic, patterns, process } = parsed.manifest;
       const contracts = contractsOf(request.contracts, parsed, parse(request.file).name);
       const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
       const began = performance.now();
@@ -127,7 +127,8 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
       const python = built ?? (await ensureEnvironment({ ...place, uv: tools.uv, signal, log, onProgress })).python;
       const name = parsed.name ?? parse(request.file).name;
       const artifactHash = hashArtifact(source, environment.hash);
-      const plugin: TrialPlugin = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, python, contracts };
+      const code = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, process };
+      const plugin: TrialPlugin = { ...code, python, contracts };
       const files: FileTrial[] = [];
       const trial = (): PluginTrial => ({
         plugin: { name, path: request.file, topic, patterns },

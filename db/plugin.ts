@@ -36,6 +36,23 @@ export async function loadArtifact(db: Queryable, pluginId: string): Promise<Plu
   return { ...artifact, environment: { hash, lockfile, python } };
 }
 
+/** How many of the latest jobs tell which plugins are in use. */
+const latestJobs = 5_000;
+
+/** The active artifacts, those with the latest jobs first. */
+export async function activePlugins(db: Queryable): Promise<readonly { readonly id: string; readonly name: string }[]> {
+  const { rows } = await db.query<{ id: string; name: string }>(
+    `select p.id, p.name from cf_plugin_manifest p
+     left join (
+       select plugin_id, max(id) as latest from (select id, plugin_id from cf_processing_job order by id desc limit $1) as recent
+       group by plugin_id
+     ) as used on used.plugin_id = p.id
+     where p.state = 'ACTIVE' order by used.latest desc nulls last, p.activated_at desc, p.id desc`,
+    [latestJobs],
+  );
+  return rows;
+}
+
 /** Who made an artifact, and of what. */
 export interface ArtifactOrigin {
   readonly pluginId: string;

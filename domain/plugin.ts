@@ -3,6 +3,9 @@ import type { Topic } from "./topic.ts";
 /** STAGED waits to be activated, ACTIVE takes files (one of each name at most), RETIRED did, REJECTED never runs again. */
 export type PluginState = "STAGED" | "ACTIVE" | "RETIRED" | "REJECTED";
 
+/** How its files are run: as forks of one process that has its imports loaded, or each in an interpreter of its own. */
+export type PluginProcess = "fork" | "fresh";
+
 /** What a plugin says of itself in `MANIFEST`; read by parsing, never by running. */
 export interface PluginManifest {
   /** Globs of the files that it takes; empty where the plugin declares none. */
@@ -10,6 +13,8 @@ export interface PluginManifest {
   /** The output's name for what is yielded without one. */
   readonly topic: string;
   readonly description?: string | undefined;
+  /** `fork` unless it says so. */
+  readonly process?: PluginProcess | undefined;
 }
 
 /** One published plugin: code and locked environment under one hash. Immutable but for its state. */

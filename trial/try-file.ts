@@ -1,6 +1,7 @@
 import type { LogChunk, PluginLimits, PluginPool, PluginReport } from "../bridge/pool.ts";
 import type { Contract } from "../domain/contract.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { PluginProcess } from "../domain/plugin.ts";
 import type { TrialInput } from "./inputs.ts";
 import { createTaking, type AsideTrial, type OutputTrial } from "./taking.ts";
 import { describeFailure, pointAt, type TrialFailure } from "./trial-failure.ts";
@@ -37,6 +38,7 @@ export interface TrialPlugin {
   readonly sourceCode: string;
   readonly artifactHash: string;
   readonly defaultOutput: string;
+  readonly process?: PluginProcess | undefined;
   /** The interpreter of its environment. */
   readonly python: string;
   /** By output. */
@@ -54,7 +56,7 @@ export interface TrialBench {
 
 /** Runs a plugin over one file as a worker does, sandbox and all. Rejects only with the signal's reason, and for defects. */
 export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: TrialBench): Promise<FileTrial> {
-  const { name, artifactHash, sourceCode, defaultOutput, python, contracts } = plugin;
+  const { name, artifactHash, sourceCode, defaultOutput, process, python, contracts } = plugin;
   const { pool, scratchDir, limits, signal, rowsShown } = bench;
   const taking = createTaking({ defaultOutput, contracts, rowsShown });
   const made = (): Pick<FileTrial, "path" | "outputs" | "setAside"> => ({
@@ -67,7 +69,7 @@ export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: Tri
       {
         jobId: "trial",
         attempt: 1,
-        plugin: { name, version: "trial", artifactHash, sourceCode, defaultOutput },
+        plugin: { name, version: "trial", artifactHash, sourceCode, defaultOutput, process },
         python,
         inputPath: input.path,
         inputRoot: input.root,

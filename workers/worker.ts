@@ -1,8 +1,10 @@
+import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Client } from "@temporalio/client";
 import { Worker, type NativeConnection } from "@temporalio/worker";
 import type { Dispatcher } from "../activities/dispatch.ts";
+import { membersFolder } from "../activities/archive-input.ts";
 import { createJobActivities } from "../activities/job.ts";
 import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
@@ -14,6 +16,7 @@ import { createPluginPool } from "../bridge/pool.ts";
 import { watchTrustedKeys } from "../bridge/trusted-keys.ts";
 import type { Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
+import { messageOf } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
 import { createScoutThreads } from "../scout/threads.ts";
 import type { Sinks } from "../sinks/registry.ts";
@@ -21,6 +24,7 @@ import { viewsFolder, type SnapshotStore } from "../snapshots/store.ts";
 import { taskQueueOf } from "../workflows/names.ts";
 import { ownFolder } from "./own-folder.ts";
 import { requestScan } from "./request-scan.ts";
+import { warmPlugins } from "./warm-plugins.ts";
 import type { Services } from "./services.ts";
 
 export interface WorkerOptions {
@@ -84,10 +88,28 @@ async function createActivities({ settings, services, client, sinks, store, disp
   const root = environmentRoot(settings.stateDir);
   const pace = createPace();
   const versionOf = createVersionOf(db);
-  const pool = createPluginPool({ maxParents: settings.worker.concurrency + 2, log });
-  stack.defer(() => pool.close());
+  const pool = createPluginPool({
+    maxParents: settings.worker.concurrency + 2,
+    memoryBytesMax: settings.worker.warmMemoryMb * 1024 * 1024,
+    log,
+  });
   const threads = createScoutThreads();
   stack.defer(() => threads.close());
+  const scratchRoot = await ownFolder(join(settings.stateDir, "scratch"));
+  const views = await ownFolder(viewsFolder(store));
+  const trust = { keys: watchTrustedKeys(settings.plugins.trustedKeys), requireSignature: settings.plugins.requireSignature };
+  const stopping = new AbortController();
+  await mkdir(membersFolder(scratchRoot), { recursive: true });
+  const inputRoots = [views, membersFolder(scratchRoot)];
+  const means = { db, pool, environmentRoot: root, interpreter: tools.python, scratchRoot, inputRoots, trust, log };
+  const warming = warmPlugins({ ...means, signal: stopping.signal }).catch((error: unknown) =>
+    log.debug("plugins were not warmed", { reason: messageOf(error) }),
+  );
+  stack.defer(async () => {
+    stopping.abort();
+    await pool.close();
+    await warming;
+  });
   return {
     ...createPlanActivities({ db, environmentRoot: root, interpreter: tools.python, pace, versionOf }),
     ...createJobActivities({
@@ -101,9 +123,9 @@ async function createActivities({ settings, services, client, sinks, store, disp
       versionOf,
       environmentRoot: root,
       environmentBytesMax: settings.python.environmentsMbMax * 1e6,
-      scratchRoot: await ownFolder(join(settings.stateDir, "scratch")),
-      snapshots: { store, views: await ownFolder(viewsFolder(store)) },
-      trust: { keys: watchTrustedKeys(settings.plugins.trustedKeys), requireSignature: settings.plugins.requireSignature },
+      scratchRoot,
+      snapshots: { store, views },
+      trust,
       uv: tools.uv,
       interpreter: tools.python,
       limits: {

@@ -99,7 +99,7 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   let staged = job.stagedAttempt;
   if (staged === null) {
     if (!job.environmentReady) await work.prepareEnvironment({ environmentHash: job.environmentHash });
-    const run = job.quick ? await runQuickly(job.jobId) : await work.runPlugin({ jobId: job.jobId, quick: false });
+    const run = job.quick ? await runQuickly(job) : await work.runPlugin({ jobId: job.jobId, plugin: job.plugin, quick: false });
     if (run.outcome !== "STAGED") return { jobId: job.jobId, plugin: job.plugin, state: run.outcome };
     staged = run.attempt;
   }
@@ -109,13 +109,13 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   return { jobId: job.jobId, plugin: job.plugin, state };
 }
 
-async function runQuickly(jobId: string): Promise<RunOutcome> {
+async function runQuickly({ jobId, plugin }: PlannedJob): Promise<RunOutcome> {
   try {
-    return await quickWork.runPlugin({ jobId, quick: true });
+    return await quickWork.runPlugin({ jobId, plugin, quick: true });
   } catch (error) {
     const cause = innermost(error);
     if (isCancellation(error) || (cause instanceof ApplicationFailure && cause.nonRetryable === true)) throw error;
-    return work.runPlugin({ jobId, quick: false });
+    return work.runPlugin({ jobId, plugin, quick: false });
   }
 }
 

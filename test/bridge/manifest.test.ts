@@ -32,9 +32,14 @@ test("the plugin of the old SDK, word for word", async () => {
 });
 
 test("everything that a manifest may say; an unknown key is told, not refused", async () => {
-  const manifest = '{"pattern": ["*.csv", "in/*.txt"], "topic": "t", "name": "n", "version": 2, "description": "d", "patern": 1}';
+  const manifest =
+    '{"pattern": ["*.csv", "in/*.txt"], "topic": "t", "name": "n", "version": 2, "description": "d", "process": "fresh", "patern": 1}';
   const parsed = await read(`MANIFEST: dict = ${manifest}\n${handler}`);
-  expect(parsed).toMatchObject({ manifest: { patterns: ["*.csv", "in/*.txt"], topic: "t", description: "d" }, name: "n", version: "2" });
+  expect(parsed).toMatchObject({
+    manifest: { patterns: ["*.csv", "in/*.txt"], topic: "t", description: "d", process: "fresh" },
+    name: "n",
+    version: "2",
+  });
   expect(parsed.notices).toEqual([expect.stringContaining('"patern"')]);
 });
 
@@ -72,6 +77,12 @@ test.each([
   ["a syntax error", `x = = 1\n${handler}`, "PLUGIN_SYNTAX", /invalid syntax \(line 1: x = = 1\)/],
   ["a return outside", `return 1\n${handler}`, "PLUGIN_SYNTAX", /'return' outside function/],
   ["endless nesting", `x = ${"(".repeat(100_000)}\n${handler}`, "PLUGIN_SYNTAX", /orders\.py/],
+  [
+    "an unknown way of running it",
+    `MANIFEST = {"process": "spawn"}\n${handler}`,
+    "PLUGIN_MANIFEST",
+    /"process" is "spawn", and can be "fork" or "fresh"/,
+  ],
   ["a list as manifest", `MANIFEST = []\n${handler}`, "PLUGIN_MANIFEST", /it is not a dict/],
   ["a number as pattern", `MANIFEST = {"pattern": 5}\n${handler}`, "PLUGIN_MANIFEST", /neither a string nor a list/],
   ["a path as topic", `MANIFEST = {"topic": "../x"}\n${handler}`, "PLUGIN_MANIFEST", /can't be the name of an output/],

@@ -6,6 +6,7 @@ import { afterAll } from "vitest";
 import { createPluginPool, type PluginHandlers, type PluginLimits, type PluginPool, type PluginReport } from "../../bridge/pool.ts";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
+import type { PluginProcess } from "../../domain/plugin.ts";
 import { quietLog } from "../support/quiet-log.ts";
 import { sha256 } from "../support/sha256.ts";
 import { testTools } from "../support/tools.ts";
@@ -21,6 +22,7 @@ export interface Run {
   readonly signal?: AbortSignal;
   readonly handlers?: Partial<PluginHandlers>;
   readonly python?: string;
+  readonly process?: PluginProcess;
 }
 
 export interface Collected extends PluginReport {
@@ -64,6 +66,7 @@ export function createRunner(options: { readonly maxParents?: number } = {}): Ru
           artifactHash: sha256(sourceCode),
           sourceCode,
           defaultOutput: "output",
+          process: asked.process,
         },
         python: asked.python ?? testTools().environmentPython,
         inputPath,

@@ -31,7 +31,7 @@ test("a home without a file has all defaults, frozen", async () => {
     stateDir: join(home, ".casparian"),
     database: { kind: "embedded" },
     temporal: { kind: "embedded" },
-    worker: { concurrency: availableParallelism(), groups: [] },
+    worker: { concurrency: availableParallelism(), groups: [], warmMemoryMb: expect.any(Number) as number },
     connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true, environmentsMbMax: 20_000 },
@@ -56,6 +56,7 @@ test("every key of the file counts", async () => {
     ui_port = 8234
     [worker]
     concurrency = 7
+    warm_memory_mb = 900
     groups = ["nas", "lab", "nas"]
     [limits]
     plugin_seconds = 10
@@ -76,7 +77,7 @@ test("every key of the file counts", async () => {
   expect(settings).toMatchObject({
     database: { kind: "embedded", port: 5433 },
     temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
-    worker: { concurrency: 7, groups: ["nas", "lab"] },
+    worker: { concurrency: 7, groups: ["nas", "lab"], warmMemoryMb: 900 },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
     python: { interpreter: join(home, "tools/python3"), allowDownloads: false, environmentsMbMax: 500 },
     plugins: {

@@ -7,23 +7,41 @@ only the thread that forks.
 import ast
 import contextlib
 import io
+import os
 import sys
+import time
 import warnings
 
 from . import outputs
 from .plugin import Plugin
 
+_THREAD_SECONDS_MAX = 0.25
 
-def load(plugin: Plugin) -> None:
-    """Whatever fails here fails again in the child, where it is reported."""
+
+def load(plugin: Plugin) -> str | None:
+    """Whatever fails here fails again in the child, where it is reported. Returns the statement after which threads ran, if one did that:
+    then nothing may be forked from this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for statement in _imports(plugin.source):
             # Import code may exit or raise anything.
             with contextlib.suppress(BaseException):
                 exec(compile(ast.Module([statement], []), plugin.file_name, "exec"), {"__name__": plugin.name})
+            if _has_threads():
+                return ast.unparse(statement)
         with contextlib.suppress(BaseException):
             _rehearse()
+    return "the rehearsal of its libraries" if _has_threads() else None
+
+
+def _has_threads() -> bool:
+    """Of any kind, also those that Python does not know. One that has done its work is given a moment to end."""
+    until = time.monotonic() + _THREAD_SECONDS_MAX
+    while len(os.listdir("/proc/self/task")) > 1:
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def _imports(source: str) -> list[ast.stmt]:

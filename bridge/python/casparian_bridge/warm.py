@@ -63,14 +63,13 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     # Not before: packages of the environment may bring code that runs when Python starts.
     site.main()
     os.chdir(start["home"])
-    if start["preload"]:
-        rehearsal.load(plugin)
+    threads = rehearsal.load(plugin) if start["preload"] else None
     gc.collect()
     gc.freeze()
     state = _State(walls, plugin, own_namespace)
     woken = _wake_on_child()
     watched = time.monotonic()
-    control.send({"ready": {"lacks": walls.lacking()}})
+    control.send({"ready": {"lacks": walls.lacking(), "memoryBytes": tree.resident_bytes(["self"]), "threads": threads}})
     while True:
         ready, _, _ = select.select([control, listener, woken], [], [], _WATCH_SECONDS if state.running else None)
         if control in ready and not _obey(state, control):
@@ -179,7 +178,7 @@ def _reap(state: _State, control: Control) -> None:
                 job = state.running.pop(numbers[pid])
                 told = outcome(status, usage, job.cause) if state.own_namespace is not None else _reported(job)
                 os.close(job.report)
-                control.send({"exit": {"id": numbers[pid], **told}})
+                control.send({"exit": {"id": numbers[pid], "parentBytes": tree.resident_bytes(["self"]), **told}})
 
 
 def _reported(job: _Job) -> dict[str, Any]:

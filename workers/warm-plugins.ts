@@ -1,0 +1,61 @@
+import { requireSignature, requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
+import { hasEnvironment } from "../bridge/environments.ts";
+import type { PluginPool } from "../bridge/pool.ts";
+import { activePlugins, loadArtifact } from "../db/plugin.ts";
+import type { Database } from "../db/pool.ts";
+import { activeRules } from "../db/routing-rule.ts";
+import { listSources } from "../db/source-root.ts";
+import { messageOf } from "../domain/failure.ts";
+import type { Log } from "../domain/log.ts";
+
+export interface WarmOptions {
+  readonly db: Database;
+  readonly pool: Pick<PluginPool, "warm">;
+  readonly environmentRoot: string;
+  readonly interpreter: string;
+  readonly scratchRoot: string;
+  /** Where copies of contents are shown to plugins, and those of archives' members. */
+  readonly inputRoots: readonly string[];
+  readonly trust: { readonly keys: () => TrustedKeys; readonly requireSignature: boolean };
+  readonly log: Log;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Starts the warm parents of active plugins, those with the latest jobs first, as far as there is room, so that a worker's first files are as
+ * quick as the others. Only where the environment is built already. Returns how many were started; what can't be started is left to its
+ * first job, which tells why.
+ */
+export async function warmPlugins(options: WarmOptions): Promise<number> {
+  const { db, pool, log, signal } = options;
+  let started = 0;
+  for (const { id, name } of await activePlugins(db)) {
+    if (signal.aborted) break;
+    try {
+      const artifact = await loadArtifact(db, id);
+      requireWhole(artifact);
+      requireSignature(artifact, options.trust.keys(), options.trust.requireSignature);
+      const place = { environment: artifact.environment, root: options.environmentRoot, interpreter: options.interpreter };
+      const python = await hasEnvironment(place);
+      if (python === null) continue;
+      const { artifactHash, sourceCode, manifest } = artifact;
+      const plugin = { name, artifactHash, sourceCode, defaultOutput: manifest.topic, process: manifest.process };
+      const inputRoots = [...(await foldersOf(options, name)), ...options.inputRoots];
+      if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot })) started += 1;
+    } catch (error) {
+      log.debug("a plugin was not warmed", { plugin: name, reason: messageOf(error) });
+    }
+  }
+  if (started > 0) log.debug("plugins are warm", { plugins: started });
+  return started;
+}
+
+/** The folders of the sources whose files can come to the plugin. */
+async function foldersOf({ db }: WarmOptions, plugin: string): Promise<readonly string[]> {
+  const [rules, sources] = await Promise.all([activeRules(db), listSources(db)]);
+  // A rule that leads from a tag takes files of any source that gives it.
+  const wanted = rules.filter(({ pluginName }) => pluginName === plugin).map(({ sourceId }) => sourceId);
+  return sources
+    .filter(({ id, state }) => state === "ACTIVE" && wanted.some((sourceId) => (sourceId ?? id) === id))
+    .map(({ path }) => path);
+}
