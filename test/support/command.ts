@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { execa, type Options } from "execa";
+import { runHosted } from "./hosted-command.ts";
 
 /** What `node` runs as `casparian`. */
 export const program = resolve(import.meta.dirname, "../../bin/casparian.js");
@@ -10,10 +10,24 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-/** Runs `casparian` as a real process to its end; never throws for an exit code. */
-export async function runCommand(args: readonly string[], options: Options = {}): Promise<CommandResult> {
-  const result = await execa(process.execPath, [program, ...args], { ...options, reject: false });
-  return { exitCode: result.exitCode ?? -1, stdout: String(result.stdout), stderr: String(result.stderr) };
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Beside this process's own. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** What stdin has; nothing unless it is given. */
+  readonly input?: string;
+}
+
+/**
+ * Runs `casparian` to its end; never throws for an exit code. Not for commands that run a worker, which need a process of their own, and not for
+ * what only a real process shows: signals, pipes.
+ */
+export async function runCommand(
+  args: readonly string[],
+  { cwd = process.cwd(), env, input }: CommandOptions = {},
+): Promise<CommandResult> {
+  const { exitCode, stdout, stderr } = await runHosted({ args, cwd, env: { ...process.env, ...env }, input });
+  return { exitCode, stdout: stdout.replace(/\n$/, ""), stderr: stderr.replace(/\n$/, "") };
 }
 
 export interface RecordCommand {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, vi } from "vitest";
-import { program } from "./command.ts";
+import { program, runCommand } from "./command.ts";
 import { patience } from "./patience.ts";
 
 /** What `casparian status --json` says, as far as tests ask. */
@@ -26,7 +26,7 @@ type RunningCommand = Pick<ResultPromise, "kill" | "pid" | "stderr"> & Promise<E
 export interface Product {
   readonly home: string;
   readonly inbox: string;
-  /** Runs a command to its end; doesn't throw for exit codes. */
+  /** Runs a command to its end; doesn't throw for exit codes. Those that run a worker have a process of their own. */
   run(...args: readonly string[]): Promise<Ended>;
   /** Runs a command that must succeed, and returns its JSON document. */
   json<T = unknown>(...args: readonly string[]): Promise<T>;
@@ -70,18 +70,20 @@ export async function testProduct(options: { readonly settleMs?: number } = {}):
   const inbox = join(home, "inbox");
   await mkdir(inbox);
   const started: RunningProduct[] = [];
-  const run = (...args: readonly string[]) => execa(process.execPath, [program, "--home", home, ...args], { reject: false });
+  const runProcess = (...args: readonly string[]) => execa(process.execPath, [program, "--home", home, ...args], { reject: false });
+  const run = async (...args: readonly string[]): Promise<Ended> =>
+    args[0] === "start" || args[0] === "scan" ? runProcess(...args) : runCommand(["--home", home, ...args]);
   const product: Product = {
     home,
     inbox,
-    run: async (...args) => run(...args),
+    run,
     async json<T>(...args: readonly string[]) {
       const result = await run(...args, "--json");
       if (result.exitCode !== 0) throw new Error(`casparian ${args.join(" ")} ended with ${result.exitCode}: ${result.stderr}`);
       return JSON.parse(result.stdout) as T;
     },
     async start(...args) {
-      const running = await startProduct(product, run("start", ...args));
+      const running = await startProduct(product, runProcess("start", ...args));
       started.push(running);
       return running;
     },
