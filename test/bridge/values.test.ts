@@ -1,10 +1,26 @@
 import { expect, test } from "vitest";
-import { createRunner, rowsOf, textOf } from "./run-plugin.ts";
+import { createRunner, rowsOf, textOf, type Run } from "./run-plugin.ts";
 
 const runner = createRunner();
 
-/** A plugin whose `execute` has this body. */
-function executing(...body: readonly string[]): string {
+/** Executes what its file has: one plugin, and so one warm parent, for all of these tests. */
+const source = `import pandas as pd
+import pyarrow as pa
+
+class Handler:
+    def execute(self, file_path):
+        scope = dict(globals())
+        exec(open(file_path).read(), scope)
+        return scope["execute"](self, file_path)
+`;
+
+/** A run of a plugin whose `execute` has this body. */
+function executing(...body: readonly string[]): Run {
+  return { source, input: ["def execute(self, file_path):", ...body.map((line) => `    ${line}`), ""].join("\n") };
+}
+
+/** A plugin of its own with this body, for files that have rows. */
+function reading(...body: readonly string[]): string {
   const lines = ["import pandas as pd", "import pyarrow as pa", "class Handler:", "    def execute(self, file_path):"];
   return [...lines, ...body.map((line) => `        ${line}`), ""].join("\n");
 }
@@ -47,7 +63,7 @@ test.each([
   ["a list of dicts", "yield [{'n': 1}]"],
   ["anything that streams Arrow", "yield type('Stream', (), {'__arrow_c_stream__': pa.table({'n': [1]}).__arrow_c_stream__})()"],
 ])("%s", async (_what, line) => {
-  expect(rowsOf(await runner.run({ source: executing(line) }))).toEqual([{ n: 1n }]);
+  expect(rowsOf(await runner.run(executing(line)))).toEqual([{ n: 1n }]);
 });
 
 test.each([
@@ -56,11 +72,11 @@ test.each([
   ["an empty frame", "yield pd.DataFrame()"],
   ["an empty list", "yield []"],
 ])("%s: no outputs", async (_what, line) => {
-  expect((await runner.run({ source: executing(line) })).outputs).toEqual([]);
+  expect((await runner.run(executing(line))).outputs).toEqual([]);
 });
 
 test("dicts with different keys: every key is a column", async () => {
-  const collected = await runner.run({ source: executing("yield [{'a': 1}, {'a': 2, 'b': 'x'}]") });
+  const collected = await runner.run(executing("yield [{'a': 1}, {'a': 2, 'b': 'x'}]"));
   expect(rowsOf(collected)).toEqual([
     { a: 1n, b: null },
     { a: 2n, b: "x" },
@@ -68,12 +84,12 @@ test("dicts with different keys: every key is a column", async () => {
 });
 
 test("an index of positions is dropped, an index with a name is a column", async () => {
-  const source = executing(
+  const run = executing(
     "frame = pd.DataFrame({'day': [1, 1, 2], 'n': [1, 2, 3]})",
     "yield 'filtered', frame[frame.n > 1]",
     "yield 'grouped', frame.groupby('day').sum()",
   );
-  const collected = await runner.run({ source });
+  const collected = await runner.run(run);
   expect(rowsOf(collected, "filtered")).toEqual([
     { day: 1n, n: 2n },
     { day: 2n, n: 3n },
@@ -82,27 +98,27 @@ test("an index of positions is dropped, an index with a name is a column", async
 });
 
 test("parts of a file whose column has no value in one of them have one schema", async () => {
-  const source = executing(
+  const file = reading(
     "for part in pd.read_csv(file_path, chunksize=1):",
     "    yield part",
     "yield pa.table({'a': pa.array([3]), 'b': pa.nulls(1)})",
   );
-  const collected = await runner.run({ source, input: "a,b\n1,x\n2,\n" });
+  const collected = await runner.run({ source: file, input: "a,b\n1,x\n2,\n" });
   expect(rowsOf(collected).map((row) => row["b"])).toEqual(["x", null, null]);
 });
 
 test("dictionary columns, whose dictionaries change from part to part", async () => {
-  const source = executing("for word in ['x', 'y', 'x']:", "    yield pd.DataFrame({'w': pd.Categorical([word, word, None])})");
-  const collected = await runner.run({ source });
+  const run = executing("for word in ['x', 'y', 'x']:", "    yield pd.DataFrame({'w': pd.Categorical([word, word, None])})");
+  const collected = await runner.run(run);
   const kinds = collected.messages.get("output")?.map((message) => message.kind);
   expect(kinds).toEqual(["schema", "dictionary", "batch", "dictionary", "batch", "dictionary", "batch"]);
   expect(collected.outputs).toEqual([{ output: "output", rowsSent: 9 }]);
 });
 
 test("batches are cut to 65,536 rows and about 4 MB", async () => {
-  const collected = await runner.run({
-    source: executing("yield 'long', pa.table({'n': range(200_000)})", "yield 'wide', pa.table({'t': ['x' * 100_000] * 200})"),
-  });
+  const collected = await runner.run(
+    executing("yield 'long', pa.table({'n': range(200_000)})", "yield 'wide', pa.table({'t': ['x' * 100_000] * 200})"),
+  );
   const batches = (output: string) => (collected.messages.get(output) ?? []).filter((message) => message.kind === "batch");
   expect(batches("long").map((message) => message.rows)).toEqual([65_536, 65_536, 65_536, 3_392]);
   expect(Math.max(...batches("wide").map((message) => message.bytes.byteLength))).toBeLessThan(5 * 1024 * 1024);
@@ -113,7 +129,7 @@ test("batches are cut to 65,536 rows and about 4 MB", async () => {
 });
 
 test("slices of a column of views don't carry the whole column's text", async () => {
-  const collected = await runner.run({ source: executing("yield pa.table({'t': pa.array(['x' * 1000] * 20_000, pa.string_view())})") });
+  const collected = await runner.run(executing("yield pa.table({'t': pa.array(['x' * 1000] * 20_000, pa.string_view())})"));
   const bytes = collected.messages.get("output")?.reduce((sum, message) => sum + message.bytes.byteLength, 0);
   expect(bytes).toBeLessThan(25_000_000);
   expect(collected.outputs).toEqual([{ output: "output", rowsSent: 20_000 }]);
@@ -133,7 +149,7 @@ test.each([
   ["a column less", "yield [{'a': 1, 'b': 1}]; yield [{'a': 1}]", "PLUGIN_SCHEMA_CHANGED", /missing now: b/],
   ["another order", "yield [{'a': 1, 'b': 1}]; yield [{'b': 1, 'a': 1}]", "PLUGIN_SCHEMA_CHANGED", /order was a, b, now b, a/],
 ])("%s is refused", async (_what, line, code, message) => {
-  const failure = await runner.fail({ source: executing(...line.split("; ")) });
+  const failure = await runner.fail(executing(...line.split("; ")));
   expect(failure).toMatchObject({ code, message: expect.stringMatching(message) as string });
   expect(failure.hint).toBeDefined();
 });
@@ -162,13 +178,13 @@ test("prints, warnings and logging are kept apart, as text that Postgres can sto
 });
 
 test("nothing of one run is there in the next", async () => {
-  const source = executing(
+  const run = executing(
     "import json, numpy",
     "seen = getattr(json, 'seen', False)",
     "json.seen = True",
     "yield [{'seen': seen, 'n': numpy.random.random()}]",
   );
-  const [one, other] = [rowsOf(await runner.run({ source }))[0], rowsOf(await runner.run({ source }))[0]];
+  const [one, other] = [rowsOf(await runner.run(run))[0], rowsOf(await runner.run(run))[0]];
   expect([one?.["seen"], other?.["seen"]]).toEqual([false, false]);
   expect(one?.["n"]).not.toBe(other?.["n"]);
 });
@@ -193,10 +209,10 @@ test("two million rows pass with flat memory on both sides", async () => {
 });
 
 test("the machine's list of file types can be read: openpyxl and others can't be imported where Python's mimetypes may not", async () => {
-  const source = executing("import mimetypes", "mimetypes.init()", "yield [{'type': mimetypes.guess_type('a.csv')[0]}]");
-  expect(rowsOf(await runner.run({ source }))).toEqual([{ type: "text/csv" }]);
+  const asking = reading("import mimetypes", "mimetypes.init()", "yield [{'type': mimetypes.guess_type('a.csv')[0]}]");
+  expect(rowsOf(await runner.run({ source: asking }))).toEqual([{ type: "text/csv" }]);
 });
 
 test("a plugin may be called like a package that it imports", async () => {
-  expect(rowsOf(await runner.run({ plugin: "pandas", source: executing("yield pd.DataFrame({'n': [1]})") }))).toEqual([{ n: 1n }]);
+  expect(rowsOf(await runner.run({ plugin: "pandas", source: reading("yield pd.DataFrame({'n': [1]})") }))).toEqual([{ n: 1n }]);
 });
