@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
+import type { PythonSearch } from "../bridge/pythons.ts";
 import { markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { endAttempt, lockJob, setJobState, type JobToRun } from "../db/job.ts";
 import { loadArtifact, loadEnvironment } from "../db/plugin.ts";
@@ -38,6 +39,10 @@ export interface JobDependencies {
   readonly versionOf: VersionOf;
   readonly uv: string;
   readonly interpreter: string;
+  /** Where other interpreters are looked for; nowhere unless given. */
+  readonly pythons?: PythonSearch | undefined;
+  /** Whether packages without a wheel may be built. */
+  readonly allowBuilds?: boolean | undefined;
   /** Whose plugins may run here. */
   readonly trust: { readonly keys: () => TrustedKeys; readonly requireSignature: boolean };
   /** Where copies of contents are, which plugins read rather than the files; none unless given. */
@@ -149,7 +154,7 @@ export function createJobActivities(deps: JobDependencies) {
 
   async function pythonOf(environmentHash: string, signal: AbortSignal, onProgress: (step: string) => void): Promise<string> {
     const environment = await environmentOf(environmentHash);
-    const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter };
+    const place = { environment, root: deps.environmentRoot, interpreter: deps.interpreter, pythons: deps.pythons };
     const built = await hasEnvironment(place);
     if (built !== null) return built;
     const { python } = await ensureEnvironment({
@@ -159,6 +164,7 @@ export function createJobActivities(deps: JobDependencies) {
       log,
       onProgress,
       bytesMax: deps.environmentBytesMax,
+      allowBuilds: deps.allowBuilds,
     });
     return python;
   }

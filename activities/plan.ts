@@ -1,4 +1,5 @@
 import { hasEnvironment } from "../bridge/environments.ts";
+import type { PythonSearch } from "../bridge/pythons.ts";
 import { insertJobs, jobsToRun, type JobToRun } from "../db/job.ts";
 import { takeOutboxRow } from "../db/outbox.ts";
 import { loadEnvironment } from "../db/plugin.ts";
@@ -28,13 +29,14 @@ export interface PlanDependencies {
   readonly db: Database;
   readonly environmentRoot: string;
   readonly interpreter: string;
+  readonly pythons?: PythonSearch | undefined;
   readonly pace: Pace;
   readonly versionOf: VersionOf;
 }
 
 export type PlanActivities = ReturnType<typeof createPlanActivities>;
 
-export function createPlanActivities({ db, environmentRoot, interpreter, pace, versionOf }: PlanDependencies) {
+export function createPlanActivities({ db, environmentRoot, interpreter, pythons, pace, versionOf }: PlanDependencies) {
   const environmentOf = remember((hash: string) => loadEnvironment(db, hash));
   return withTemporalFailures({
     /** Makes the version's jobs by the rules and takes it out of the outbox, in one transaction; returns those that have not ended. */
@@ -60,7 +62,7 @@ export function createPlanActivities({ db, environmentRoot, interpreter, pace, v
       plugin: job.pluginName,
       environmentHash: job.environmentHash,
       // A replay runs no plugin.
-      environmentReady: isReplay || (await hasEnvironment({ environment, root: environmentRoot, interpreter })) !== null,
+      environmentReady: isReplay || (await hasEnvironment({ environment, root: environmentRoot, interpreter, pythons })) !== null,
       // A member costs the reading of its archive as well.
       quick: !isReplay && pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
       stagedAttempt: job.staged ? job.attempt : null,

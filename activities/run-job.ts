@@ -1,4 +1,5 @@
 import { requireSignature } from "../bridge/artifact.ts";
+import { blameEnvironment } from "../bridge/environment-health.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { PluginArtifact } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
@@ -160,7 +161,7 @@ async function runPlugin(
     await outputs.abort();
     const refused = outputs.drifts().filter((drift) => drift.refused);
     if (refused.length > 0) await transaction(db, async (tx) => Promise.all(refused.map((drift) => insertDrift(tx, job, drift))));
-    throw error;
+    throw await blameEnvironment(python, error);
   }
 }
 

@@ -1,6 +1,7 @@
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { lstat, readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { takeBuildLock } from "./build-lock.ts";
+import { pathsBelow } from "./environment-files.ts";
 import { isUsed, marker, removedPrefix, removeEnvironment, useFile } from "./environment-use.ts";
 
 /** A folder among this host's environments. */
@@ -67,12 +68,10 @@ async function readMarker(folder: string): Promise<Marker | null> {
 }
 
 /** Bytes of all files below a folder. */
-export async function sizeOf(folder: string): Promise<number> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = entries.filter((entry) => entry.isFile());
+async function sizeOf(folder: string): Promise<number> {
   const sizes = await Promise.all(
-    files.map((file) =>
-      stat(join(file.parentPath, file.name)).then(
+    (await pathsBelow(folder)).map((path) =>
+      lstat(path).then(
         ({ size }) => size,
         () => 0,
       ),

@@ -10,6 +10,8 @@ import { DatabaseSync } from "node:sqlite";
 
 /** The file that says that the folder holds a whole environment; written last. */
 export const marker = "casparian-environment.json";
+/** What it is called where the environment was found damaged: nobody takes it any more, and who uses it goes on. */
+export const setAsideMarker = "casparian-environment.damaged.json";
 
 /** The environment's use file. */
 export function useFile(folder: string): string {
@@ -19,7 +21,7 @@ export function useFile(folder: string): string {
 /** Keeps the environment of this interpreter from being removed until it is released. An interpreter of no environment needs nothing. */
 export function useEnvironment(python: string): { release(): void } {
   const folder = dirname(dirname(python));
-  if (!existsSync(join(folder, marker))) return { release() {} };
+  if (![marker, setAsideMarker].some((name) => existsSync(join(folder, name)))) return { release() {} };
   const touch = (): void => touchFile(useFile(folder));
   touch();
   // Those who look whether it is used hold it for a moment, and so do those who remove it: then its interpreter is missed soon.

@@ -7,22 +7,16 @@ const versions = new Map<string, Promise<string>>();
 
 /** Such as `3.11`. Throws TerminalFailure PYTHON_UNFIT if the interpreter does not run. */
 export async function minorVersion(interpreter: string): Promise<string> {
-  return (await versionOf(interpreter)).split(".").slice(0, 2).join(".");
+  return (await pythonVersion(interpreter)).split(".").slice(0, 2).join(".");
 }
 
-/** Throws TerminalFailure PYTHON_UNFIT unless the interpreter is one of those that are asked for, such as `>=3.10,<3.14` or `3.11`. */
-export async function requireFit(interpreter: string, specifier: string): Promise<void> {
-  const version = await versionOf(interpreter);
-  if (specifier.split(",").every((part) => fits(version, part.trim()))) return;
-  throw new TerminalFailure({
-    code: "PYTHON_UNFIT",
-    message: `the plugin needs Python ${specifier}, and ${interpreter} is Python ${version}`,
-    hint: "Install a Python that fits and say where it is with CASPARIAN_PYTHON, or change requires-python in the plugin.",
-  });
+/** Whether a version such as `3.11.7` is one of those that are asked for, such as `>=3.10,<3.14` or `3.11`. */
+export function fitsVersion(version: string, specifier: string): boolean {
+  return specifier.split(",").every((part) => fits(version, part.trim()));
 }
 
-/** Such as `3.11.7`; asked once in a process. */
-function versionOf(interpreter: string): Promise<string> {
+/** Such as `3.11.7`; asked once in a process. Throws TerminalFailure PYTHON_UNFIT if the interpreter does not run. */
+export function pythonVersion(interpreter: string): Promise<string> {
   let version = versions.get(interpreter);
   if (version === undefined) {
     version = askVersion(interpreter);

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { openConnections } from "../config/connections.ts";
 import { diagnose, type Diagnosis, type Host, type Severity } from "../control/diagnose.ts";
+import { listPythons } from "../control/list-environments.ts";
 import { messageOf } from "../domain/failure.ts";
 import { findPython } from "../services/python.ts";
 import { findTool } from "../services/tools.ts";
@@ -37,7 +38,8 @@ async function examineHost(shell: Shell): Promise<Host> {
     findTool("temporal", stateDir),
     findPython(python.interpreter).catch((error: unknown) => ({ trouble: messageOf(error) })),
   ]);
-  return { tools: { uv, temporal: temporalTool }, python: found, needsTemporalTool: temporal.kind === "embedded" };
+  const pythons = uv === null ? null : await listPythons(uv).catch(() => null);
+  return { tools: { uv, temporal: temporalTool }, python: found, pythons, needsTemporalTool: temporal.kind === "embedded" };
 }
 
 const marks: Readonly<Record<Severity, readonly [string, Style]>> = {

@@ -1,9 +1,10 @@
+import type { PluginTools } from "../control/plugin-tools.ts";
 import { findPython } from "../services/python.ts";
 import { ensureTool } from "../services/tools.ts";
 import type { Shell } from "./shell.ts";
 
 /** What it takes to read a plugin and to lock and build its environment; uv is installed where this machine has none. */
-export async function findPluginTools(shell: Shell): Promise<{ readonly uv: string; readonly python: string }> {
+export async function findPluginTools(shell: Shell): Promise<PluginTools> {
   const { stateDir, python } = shell.settings();
   const options = {
     stateDir,
@@ -12,5 +13,5 @@ export async function findPluginTools(shell: Shell): Promise<{ readonly uv: stri
     onProgress: (text: string) => shell.terminal.progress(text),
   };
   const [uv, { path }] = await Promise.all([ensureTool("uv", options), findPython(python.interpreter)]);
-  return { uv, python: path };
+  return { uv, python: path, pythons: { uv, mayDownload: python.allowDownloads }, allowBuilds: python.allowBuilds };
 }

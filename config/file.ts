@@ -26,7 +26,12 @@ const shape = z.strictObject({
     .default({}),
   limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
   python: z
-    .strictObject({ interpreter: text, allow_downloads: z.boolean({ error: "true or false" }), environments_mb_max: count })
+    .strictObject({
+      interpreter: text,
+      allow_downloads: z.boolean({ error: "true or false" }),
+      allow_builds: z.boolean({ error: "true or false" }),
+      environments_mb_max: count,
+    })
     .partial()
     .default({}),
   plugins: z

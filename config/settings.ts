@@ -36,6 +36,8 @@ export interface Settings {
     readonly interpreter?: string | undefined;
     /** Whether uv may fetch a Python that this machine lacks. */
     readonly allowDownloads: boolean;
+    /** Whether packages without a wheel may be built, which runs code of theirs outside of the sandbox. */
+    readonly allowBuilds: boolean;
     /** Beyond which the least recently used environments are removed. */
     readonly environmentsMbMax: number;
   };
@@ -97,6 +99,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     python: {
       interpreter: interpreterPath(env["CASPARIAN_PYTHON"] ?? file.python.interpreter, home),
       allowDownloads: file.python.allow_downloads ?? true,
+      allowBuilds: file.python.allow_builds ?? false,
       environmentsMbMax: file.python.environments_mb_max ?? 20_000,
     },
     plugins: {

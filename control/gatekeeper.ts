@@ -6,6 +6,7 @@ import type { ParsedPlugin } from "../bridge/manifest.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { objections, type GatekeeperFinding, type GatekeeperPolicy, type GatekeeperReport } from "../domain/gatekeeper.ts";
 import { missingImports, normalizeName } from "./missing-imports.ts";
+import type { PluginTools } from "./plugin-tools.ts";
 
 /** Every plugin has the first, and most have all. */
 const everybodys = ["pyarrow", "pandas", "numpy"];
@@ -14,7 +15,7 @@ export interface Examination {
   readonly source: string;
   readonly parsed: ParsedPlugin;
   readonly lock: PluginLock;
-  readonly tools: { readonly uv: string; readonly python: string };
+  readonly tools: PluginTools;
   /** What `auditPackages` asks; null where nothing may leave the machine. */
   readonly audit: { readonly service: string | undefined } | null;
 }

@@ -1,4 +1,5 @@
 import { environmentRoot, listEnvironments as listBuilt, type BuiltEnvironment } from "../bridge/environment-store.ts";
+export { describePythons, listPythons } from "../bridge/pythons.ts";
 import { listPlugins, type PluginSummary } from "../db/plugin.ts";
 import type { ControlContext } from "./context.ts";
 

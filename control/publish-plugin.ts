@@ -26,6 +26,7 @@ import { examinePlugin, refuseFindings } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { refuseRejected } from "./reject-plugin.ts";
 import { readSource } from "./plugin-source.ts";
+import { pythonOf, type PluginTools } from "./plugin-tools.ts";
 import { signVersion } from "./sign-plugin.ts";
 import { storeTopics } from "./set-topic.ts";
 
@@ -47,7 +48,7 @@ export interface PublishRequest {
   readonly key?: SigningKey | undefined;
   /** Whether files on record that match get a job of this version. */
   readonly backfill: boolean;
-  readonly tools: { readonly uv: string; readonly python: string };
+  readonly tools: PluginTools;
 }
 
 export interface PublishedPlugin {
@@ -85,19 +86,20 @@ export async function publishPlugin(
 ): Promise<PublishedPlugin> {
   const { db, actor } = context;
   const source = await readSource(request.file);
-  const parsed = await readPlugin({ python: request.tools.python, source, fileName: basename(request.file) });
+  const tools = { ...request.tools, python: await pythonOf(request.tools, source) };
+  const parsed = await readPlugin({ python: tools.python, source, fileName: basename(request.file) });
   const name = request.name ?? parsed.name ?? parse(request.file).name;
   const wanted = request.version ?? parsed.version;
   checkName(name, wanted);
   parsed.manifest.patterns.forEach(requirePattern);
-  const lock = await lockPlugin({ uv: request.tools.uv, interpreter: request.tools.python, source });
+  const lock = await lockPlugin({ ...tools, interpreter: tools.python, source });
   const { environment } = lock;
   const warnings = [
     ...parsed.notices,
     ...refuseMissingImports(parsed, environment, request.force),
     ...unknownTopics(parsed, request.topics),
   ];
-  const gatekeeper = await passGatekeeper(request, { source, parsed, lock });
+  const gatekeeper = await passGatekeeper({ ...request, tools }, { source, parsed, lock });
   const hash = hashArtifact(source, environment.hash);
   const artifact = { name, artifactHash: hash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
   const published = await transaction(db, async (tx) => {

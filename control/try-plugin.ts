@@ -21,6 +21,7 @@ import { tryFile, type FileTrial, type TrialPlugin } from "../trial/try-file.ts"
 import { examinePlugin } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { readSource } from "./plugin-source.ts";
+import { pythonOf, type PluginTools } from "./plugin-tools.ts";
 
 export type { FileTrial } from "../trial/try-file.ts";
 
@@ -46,7 +47,7 @@ export interface ContractText {
 }
 
 export interface TrialMeans {
-  readonly tools: { readonly uv: string; readonly python: string };
+  readonly tools: PluginTools;
   /** Its environments are those that workers use. */
   readonly stateDir: string;
   readonly limits: PluginLimits;
@@ -106,25 +107,26 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
   async function lock(source: string): Promise<PluginLock> {
     const declared = JSON.stringify(readScriptBlock(source)?.toml ?? null);
     if (locked?.declared !== declared)
-      locked = { declared, lock: await lockPlugin({ uv: means.tools.uv, interpreter: means.tools.python, source }) };
+      locked = { declared, lock: await lockPlugin({ ...means.tools, interpreter: means.tools.python, source }) };
     return locked.lock;
   }
 
   return {
     async run(request, on = {}) {
       const source = await readSource(request.file);
-      const parsed = await readPlugin({ python: means.tools.python, source, fileName: basename(request.file) });
+      const tools = { ...means.tools, python: await pythonOf(means.tools, source) };
+      const parsed = await readPlugin({ python: tools.python, source, fileName: basename(request.file) });
       const { topic, patterns, process } = parsed.manifest;
       const contracts = contractsOf(request.contracts, parsed, parse(request.file).name);
       const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
       const began = performance.now();
       const pluginLock = await lock(source);
       const { environment } = pluginLock;
-      const gatekeeper = await findObjections(means, { source, parsed, lock: pluginLock });
-      const place = { environment, root: environmentRoot(means.stateDir), interpreter: means.tools.python };
+      const gatekeeper = await findObjections({ ...means, tools }, { source, parsed, lock: pluginLock });
+      const place = { environment, root: environmentRoot(means.stateDir), interpreter: tools.python, pythons: tools.pythons };
       const built = await hasEnvironment(place);
-      const { tools, signal, log, onProgress, limits } = means;
-      const python = built ?? (await ensureEnvironment({ ...place, uv: tools.uv, signal, log, onProgress })).python;
+      const { signal, log, onProgress, limits } = means;
+      const python = built ?? (await ensureEnvironment({ ...tools, ...place, signal, log, onProgress })).python;
       const name = parsed.name ?? parse(request.file).name;
       const artifactHash = hashArtifact(source, environment.hash);
       const code = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, process };

@@ -1,6 +1,7 @@
 import { requireSignature, requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
 import { hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
+import type { PythonSearch } from "../bridge/pythons.ts";
 import { activePlugins, loadArtifact } from "../db/plugin.ts";
 import type { Database } from "../db/pool.ts";
 import { activeRules } from "../db/routing-rule.ts";
@@ -13,6 +14,8 @@ export interface WarmOptions {
   readonly pool: Pick<PluginPool, "warm">;
   readonly environmentRoot: string;
   readonly interpreter: string;
+  /** Where other interpreters are looked for. */
+  readonly pythons?: PythonSearch | undefined;
   readonly scratchRoot: string;
   /** Where copies of contents are shown to plugins, and those of archives' members. */
   readonly inputRoots: readonly string[];
@@ -35,7 +38,8 @@ export async function warmPlugins(options: WarmOptions): Promise<number> {
       const artifact = await loadArtifact(db, id);
       requireWhole(artifact);
       requireSignature(artifact, options.trust.keys(), options.trust.requireSignature);
-      const place = { environment: artifact.environment, root: options.environmentRoot, interpreter: options.interpreter };
+      const { environmentRoot: root, interpreter, pythons } = options;
+      const place = { environment: artifact.environment, root, interpreter, pythons };
       const python = await hasEnvironment(place);
       if (python === null) continue;
       const { artifactHash, sourceCode, manifest } = artifact;

@@ -86,6 +86,7 @@ async function createWorker(
 async function createActivities({ settings, services, client, sinks, store, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
   const root = environmentRoot(settings.stateDir);
+  const pythons = { uv: tools.uv, mayDownload: settings.python.allowDownloads };
   const pace = createPace();
   const versionOf = createVersionOf(db);
   const pool = createPluginPool({
@@ -101,7 +102,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
   const stopping = new AbortController();
   await mkdir(membersFolder(scratchRoot), { recursive: true });
   const inputRoots = [views, membersFolder(scratchRoot)];
-  const means = { db, pool, environmentRoot: root, interpreter: tools.python, scratchRoot, inputRoots, trust, log };
+  const means = { db, pool, environmentRoot: root, interpreter: tools.python, pythons, scratchRoot, inputRoots, trust, log };
   const warming = warmPlugins({ ...means, signal: stopping.signal }).catch((error: unknown) =>
     log.debug("plugins were not warmed", { reason: messageOf(error) }),
   );
@@ -111,7 +112,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
     await warming;
   });
   return {
-    ...createPlanActivities({ db, environmentRoot: root, interpreter: tools.python, pace, versionOf }),
+    ...createPlanActivities({ db, environmentRoot: root, interpreter: tools.python, pythons, pace, versionOf }),
     ...createJobActivities({
       db,
       log,
@@ -128,6 +129,8 @@ async function createActivities({ settings, services, client, sinks, store, disp
       trust,
       uv: tools.uv,
       interpreter: tools.python,
+      pythons,
+      allowBuilds: settings.python.allowBuilds,
       limits: {
         seconds: settings.limits.pluginSeconds,
         memoryBytes: settings.limits.pluginMemoryMb * 1024 * 1024,

@@ -47,6 +47,8 @@ export interface Host {
   /** Paths; null for a tool that is not there. */
   readonly tools: { readonly uv: string | null; readonly temporal: string | null };
   readonly python: { readonly path: string; readonly version: string } | { readonly trouble: string };
+  /** All that plugins may ask for; null where uv, which finds them, is not here yet. */
+  readonly pythons?: readonly { readonly path: string; readonly version: string }[] | null;
   /** False where Temporal is external, and its command line is not needed. */
   readonly needsTemporalTool: boolean;
 }

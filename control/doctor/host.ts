@@ -1,3 +1,4 @@
+import { describePythons } from "../../bridge/pythons.ts";
 import { sandboxCapabilities } from "../../bridge/sandbox.ts";
 import { messageOf } from "../../domain/failure.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
@@ -40,8 +41,12 @@ export function checkTools({ host }: Patient): readonly Diagnosis[] {
     found.push({ subject, severity: "info", message: `${tool} is not here yet; it is installed when it is needed first`, hint: null });
   }
   if (found.length > 0 || "trouble" in host.python) return found;
+  const pythons: readonly Diagnosis[] =
+    host.pythons === undefined || host.pythons === null
+      ? []
+      : [{ subject: "pythons", severity: "ok", message: `plugins may ask for ${describePythons(host.pythons)}`, hint: null }];
   const paths = [host.tools.uv, host.needsTemporalTool ? host.tools.temporal : null, `${host.python.path} (${host.python.version})`];
-  return [{ subject, severity: "ok", message: paths.filter((path) => path !== null).join(", "), hint: null }];
+  return [{ subject, severity: "ok", message: paths.filter((path) => path !== null).join(", "), hint: null }, ...pythons];
 }
 
 /** What does this kernel give to keep a plugin in? */

@@ -1,5 +1,6 @@
 import { requireSignature, requireWhole } from "../../bridge/artifact.ts";
 import { readPlugin } from "../../bridge/manifest.ts";
+import { findPythonFor } from "../../bridge/pythons.ts";
 import { readTrustedKeys } from "../../bridge/trusted-keys.ts";
 import { listPlugins, loadArtifact, type PluginSummary } from "../../db/plugin.ts";
 import { messageOf, TerminalFailure } from "../../domain/failure.ts";
@@ -30,7 +31,9 @@ async function checkPlugin({ db, host, plugins }: Patient, { id, name, version }
   const { sourceCode, environment } = artifact;
   const hint = `Mend it, then casparian plugin publish FILE --name ${name}`;
   try {
-    const parsed = await readPlugin({ python: host.python.path, source: sourceCode, fileName: `${name}.py` });
+    const search = host.tools.uv === null ? undefined : { uv: host.tools.uv, mayDownload: false };
+    const python = (await findPythonFor(host.python.path, environment.python, search)) ?? host.python.path;
+    const parsed = await readPlugin({ python, source: sourceCode, fileName: `${name}.py` });
     const missing = missingImports(parsed.imports, environment.lockfile);
     if (missing.length === 0) return [];
     const trouble = explainMissing(missing, parsed.hasDependencies);

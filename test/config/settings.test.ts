@@ -34,7 +34,7 @@ test("a home without a file has all defaults, frozen", async () => {
     worker: { concurrency: availableParallelism(), groups: [], warmMemoryMb: expect.any(Number) as number },
     connections: [],
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
-    python: { allowDownloads: true, environmentsMbMax: 20_000 },
+    python: { allowDownloads: true, allowBuilds: false, environmentsMbMax: 20_000 },
     plugins: {
       requireSignature: false,
       trustedKeys: join(home, "trusted-keys"),
@@ -66,6 +66,7 @@ test("every key of the file counts", async () => {
     interpreter = "tools/python3"
     environments_mb_max = 500
     allow_downloads = false
+    allow_builds = true
     [plugins]
     require_signature = true
     gatekeeper = "refuse"
@@ -79,7 +80,7 @@ test("every key of the file counts", async () => {
     temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
     worker: { concurrency: 7, groups: ["nas", "lab"], warmMemoryMb: 900 },
     limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
-    python: { interpreter: join(home, "tools/python3"), allowDownloads: false, environmentsMbMax: 500 },
+    python: { interpreter: join(home, "tools/python3"), allowDownloads: false, allowBuilds: true, environmentsMbMax: 500 },
     plugins: {
       requireSignature: true,
       trustedKeys: join(home, "../keys"),

@@ -17,7 +17,7 @@ import { createSinks, type Sinks } from "../../sinks/registry.ts";
 import { openStore, viewsFolder, type SnapshotStore } from "../../snapshots/store.ts";
 import { ownFolder } from "../../workers/own-folder.ts";
 import { testDatabase, type TestDatabase } from "./database.ts";
-import { environmentRoot } from "./environment-root.ts";
+import { environmentRoot as sharedEnvironments } from "./environment-root.ts";
 import { quietLog } from "./quiet-log.ts";
 import { sha256 } from "./sha256.ts";
 import { testTools } from "./tools.ts";
@@ -45,7 +45,12 @@ export interface JobFixture extends AsyncDisposable {
 export async function createJobFixture({
   requireSignature = false,
   connections,
-}: { readonly requireSignature?: boolean; readonly connections?: Connections } = {}): Promise<JobFixture> {
+  environmentRoot = sharedEnvironments,
+}: {
+  readonly requireSignature?: boolean;
+  readonly connections?: Connections;
+  readonly environmentRoot?: string;
+} = {}): Promise<JobFixture> {
   const database = await testDatabase();
   const { db } = database;
   const folder = await mkdtemp(join(tmpdir(), "casparian-jobs-"));
