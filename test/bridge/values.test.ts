@@ -160,9 +160,9 @@ test("an asynchronous execute is refused", async () => {
 });
 
 test("what is published badly has the plugin's line in its traceback", async () => {
-  const source =
+  const wrongly =
     "from casparian_flow.sdk import BasePlugin\nclass Handler(BasePlugin):\n    def execute(self, path):\n        self.publish('x', 5)\n";
-  const failure = await runner.fail({ source });
+  const failure = await runner.fail({ source: wrongly });
   expect(failure).toMatchObject({
     code: "PLUGIN_WRONG_TYPE",
     message: expect.stringContaining("published by plugin inline in line 4") as string,
