@@ -39,6 +39,11 @@ test("imports are loaded before the first file comes", async () => {
   expect((await runIn(tells("plain"))).said).toBe("warm");
 });
 
+test("the standard environment's libraries are loaded before the first file comes, whatever threads they keep themselves", async () => {
+  const { logs } = await runner.run({ source: `${tells("pandas")}        yield [{"n": 1}]\n` });
+  expect([textOf(logs, "stdout").trim(), textOf(logs, "notice")]).toEqual(["warm", ""]);
+});
+
 test("imports that start threads are loaded anew for each file, and the job's log says which", async () => {
   writeModule("starts_threads", "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n");
   const { said, notice } = await runIn(tells("starts_threads"));

@@ -12,10 +12,13 @@ import sys
 import time
 import warnings
 
-from . import outputs
+from . import outputs, tree
 from .plugin import Plugin
 
 _THREAD_SECONDS_MAX = 0.25
+_ENDED = ""
+# Their owner sees to forks by itself: jemalloc, which pyarrow brings, starts its own anew in the fork.
+_THREADS_MADE_AGAIN = (_ENDED, "jemalloc_bg_thd")
 
 
 def load(plugin: Plugin) -> str | None:
@@ -37,11 +40,20 @@ def load(plugin: Plugin) -> str | None:
 def _has_threads() -> bool:
     """Of any kind, also those that Python does not know. One that has done its work is given a moment to end."""
     until = time.monotonic() + _THREAD_SECONDS_MAX
-    while len(os.listdir("/proc/self/task")) > 1:
+    own = tree.own_number()
+    while any(_name(thread) not in _THREADS_MADE_AGAIN for thread in os.listdir("/proc/self/task") if thread != own):
         if time.monotonic() > until:
             return True
         time.sleep(0.01)
     return False
+
+
+def _name(thread: str) -> str:
+    try:
+        with open(f"/proc/self/task/{thread}/comm") as told:
+            return told.read().strip()
+    except OSError:  # it has ended
+        return _ENDED
 
 
 def _imports(source: str) -> list[ast.stmt]:
