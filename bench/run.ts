@@ -9,11 +9,13 @@ import { benchPostgres } from "./postgres.ts";
 import { benchQuery } from "./query.ts";
 import { benchSmallFiles } from "./small-files.ts";
 import { benchMillion, benchScan } from "./scan.ts";
+import { benchTransport } from "./transport.ts";
 import { benchWatch } from "./watch.ts";
 
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "small-files": benchSmallFiles,
   "large-file": benchLargeFile,
+  transport: benchTransport,
   parquet: benchParquet,
   contract: benchContract,
   postgres: benchPostgres,

@@ -1,4 +1,4 @@
-import type { ByteSource } from "./transport.ts";
+import type { ByteSource } from "./transport/transport.ts";
 
 /** Kinds of frames on the data channel; `python/casparian_bridge/channel.py` is its other side. */
 export const frameKinds = { open: 1, message: 2, end: 3, error: 4 } as const;

@@ -6,7 +6,7 @@ import { BrokenProtocol, type Frame, readFrames } from "./frames.ts";
 import { createLogCollector, type LogChunk, type LogCollector, type TextStream } from "./logs.ts";
 import type { Parent } from "./parent.ts";
 import { createReceived, type PluginHandlers, type PluginSeconds, type Received } from "./received.ts";
-import { type ByteSource, connectBytes, connectText } from "./transport.ts";
+import type { ByteSource, Transport } from "./transport/transport.ts";
 
 /** One attempt to run one plugin on one file. */
 export interface PluginRun {
@@ -63,7 +63,7 @@ const obeyMsMax = 10_000;
  * Runs the plugin in a fork of the parent. Resolves, or rejects, when no process of the job is left.
  * Rejects with the failures of `failure.ts`, with what a handler threw, or with the signal's reason.
  */
-export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHandlers): Promise<PluginReport> {
+export async function runJob(parent: Parent, transport: Transport, run: PluginRun, handlers: PluginHandlers): Promise<PluginReport> {
   const began = performance.now();
   const logs = createLogCollector(run.limits.logBytes);
   const notices = noticesOf(parent);
@@ -81,9 +81,9 @@ export async function runJob(parent: Parent, run: PluginRun, handlers: PluginHan
     // A parent that does not obey goes itself, with all that it has forked.
     insist ??= setTimeout(() => void parent.close(), obeyMsMax).unref();
   };
-  const data = connectBytes(parent.socketPath, job.token, "data");
+  const data = transport.connectBytes(parent.socketPath, job.token);
   const texts = (["stdout", "stderr", "log"] as const).map((stream) =>
-    connectText(parent.socketPath, job.token, stream, (bytes) => addText(logs, stream, bytes, run.limits, stop)),
+    transport.connectText(parent.socketPath, job.token, stream, (bytes) => addText(logs, stream, bytes, run.limits, stop)),
   );
   const onAbort = () => stop({ kind: "aborted" });
   run.signal.addEventListener("abort", onAbort);

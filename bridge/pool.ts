@@ -3,10 +3,12 @@ import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Log } from "../domain/log.ts";
+import type { TransportName } from "../domain/transport.ts";
 import { type PluginReport, type PluginRun, runJob } from "./job.ts";
 import { createParents, type Wanted } from "./parents.ts";
 import type { PluginHandlers } from "./received.ts";
 import { removeFolder } from "./scratch.ts";
+import { chooseTransport } from "./transport/choose.ts";
 
 export type { PluginLimits } from "./failure.ts";
 export type { PluginReport, PluginRun } from "./job.ts";
@@ -21,6 +23,8 @@ export interface PluginPoolOptions {
   readonly memoryBytesMax?: number | undefined;
   /** How long a warm parent is kept without a job. */
   readonly idleSeconds?: number | undefined;
+  /** How rows come from plugins; `unix` unless given. */
+  readonly transport?: TransportName | undefined;
 }
 
 /**
@@ -59,7 +63,8 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
       const inputRoots = [request.inputRoot ?? dirname(request.inputPath)];
       const held = parents.acquire({ plugin, python, inputRoots, scratchRoot: dirname(scratchDir) });
       try {
-        return await runJob(await unlessAborted(held.started, request.signal), request, handlers);
+        const parent = await unlessAborted(held.started, request.signal);
+        return await runJob(parent, await chooseTransport(options.transport ?? "unix"), request, handlers);
       } finally {
         await parents.release(held);
         await removeFolder(scratchDir);

@@ -5,6 +5,7 @@ import { messageOf, WrongUse } from "../domain/failure.ts";
 import { allowableKinds, gatekeeperModes } from "../domain/gatekeeper.ts";
 import { safeUrl } from "../domain/safe-url.ts";
 import { closest } from "../domain/suggest.ts";
+import { transportNames } from "../domain/transport.ts";
 import { refuseOldFile } from "./old-file.ts";
 import { readIfThere } from "./read.ts";
 
@@ -44,6 +45,10 @@ const shape = z.strictObject({
         .string({ error: serviceForm })
         .refine((given) => given === "off" || /^https?:\/\/\S+$/.test(given), { error: serviceForm }),
     })
+    .partial()
+    .default({}),
+  bridge: z
+    .strictObject({ transport: z.enum(transportNames, { error: `one of ${transportNames.join(", ")}` }) })
     .partial()
     .default({}),
   openlineage: z

@@ -6,6 +6,7 @@ import type { GatekeeperPolicy } from "../domain/gatekeeper.ts";
 import { requireName } from "../domain/name.ts";
 import type { OpenLineageSettings } from "../domain/openlineage.ts";
 import { safeUrl } from "../domain/safe-url.ts";
+import type { TransportName } from "../domain/transport.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
 import { openLineageSettings } from "./openlineage.ts";
@@ -49,6 +50,7 @@ export interface Settings {
     /** What publishing makes of what stands out in a plugin's code and lock. */
     readonly gatekeeper: GatekeeperPolicy;
   };
+  readonly bridge: { readonly transport: TransportName };
   readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
 }
@@ -111,6 +113,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
         vulnerabilityService: file.plugins.vulnerability_service,
       },
     },
+    bridge: { transport: file.bridge.transport ?? "unix" },
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",
   });

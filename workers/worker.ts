@@ -92,6 +92,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
   const pool = createPluginPool({
     maxParents: settings.worker.concurrency + 2,
     memoryBytesMax: settings.worker.warmMemoryMb * 1024 * 1024,
+    transport: settings.bridge.transport,
     log,
   });
   const threads = createScoutThreads();

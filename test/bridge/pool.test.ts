@@ -9,7 +9,7 @@ import { sandboxCapabilities } from "../../bridge/sandbox.ts";
 import { quietLog } from "../support/quiet-log.ts";
 import { testTools } from "../support/tools.ts";
 import { makeBareEnvironment } from "./bare-environment.ts";
-import { descendantsOf, isAlive, processesNamed, sleepsOf } from "./processes.ts";
+import { descendantsOf, isAlive, processesNamed, untilAsleep } from "./processes.ts";
 import { createRunner, pluginPath, rowsOf } from "./run-plugin.ts";
 import { patience } from "../support/patience.ts";
 
@@ -65,7 +65,7 @@ test("a slow handler holds the plugin back", async () => {
     source,
     handlers: {
       message: async (_output, message) => {
-        if (madeAt.length === 0) await untilBlocked(sender);
+        if (madeAt.length === 0) await untilAsleep(sender);
         released ||= Date.now();
         madeAt.push(firstValue(message.bytes));
       },
@@ -74,18 +74,6 @@ test("a slow handler holds the plugin back", async () => {
   expect(madeAt).toHaveLength(10);
   expect(madeAt.at(-1)).toBeGreaterThan(released);
 });
-
-/** Until a process sleeps and has not run from one look to the next, as it would if anything of what it sends were read. */
-async function untilBlocked(name: string): Promise<void> {
-  let last: number | undefined;
-  await vi.waitFor(() => {
-    const sleeps = sleepsOf(processesNamed(name)[0] ?? 0);
-    const before = last;
-    last = sleeps;
-    expect(sleeps).toBeDefined();
-    expect(sleeps).toBe(before);
-  }, patience);
-}
 
 /** Of a batch whose first column holds numbers and no nulls, so that its body begins with them. */
 function firstValue(bytes: Uint8Array): number {

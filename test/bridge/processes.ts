@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { expect, vi } from "vitest";
+import { patience } from "../support/patience.ts";
 
 /** Numbers of the processes that are called so; a process that has ended and was not waited for does not count. */
 export function processesNamed(name: string): readonly number[] {
@@ -17,9 +19,25 @@ export function isAlive(pid: number): boolean {
 }
 
 /** How often a process has gone to sleep, if it sleeps now. */
-export function sleepsOf(pid: number): number | undefined {
+function sleepsOf(pid: number): number | undefined {
   const sleeps = /^State:\s+S[^]*^voluntary_ctxt_switches:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1];
   return sleeps === undefined ? undefined : Number(sleeps);
+}
+
+/** What of a process's memory is in use now; 0 where there is none of that number. */
+export function residentBytesOf(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+/** Until a process sleeps and has not run from one look to the next, as it would if anything of what it sends were read. */
+export async function untilAsleep(name: string): Promise<void> {
+  let last: number | undefined;
+  await vi.waitFor(() => {
+    const before = last;
+    last = sleepsOf(processesNamed(name)[0] ?? 0);
+    expect(last).toBeDefined();
+    expect(last).toBe(before);
+  }, patience);
 }
 
 function processes(): readonly number[] {

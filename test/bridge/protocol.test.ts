@@ -2,6 +2,7 @@ import { Int32, RecordBatchStreamWriter, tableFromArrays, vectorFromArray, Table
 import { expect, test } from "vitest";
 import { frameKinds } from "../../bridge/frames.ts";
 import { parseMessage } from "../../bridge/message.ts";
+import { frame } from "./forged-frames.ts";
 import { createRunner } from "./run-plugin.ts";
 
 const runner = createRunner();
@@ -18,15 +19,6 @@ function messagesOf(columns: Record<string, readonly number[]>): readonly [Uint8
 }
 
 const [schema, batch] = messagesOf({ n: [1, 2, 3] });
-
-function frame(kind: number, output: number, payload: Uint8Array | string, length?: number): Buffer {
-  const bytes = Buffer.from(payload);
-  const head = Buffer.alloc(8);
-  head.writeUInt32LE(length ?? bytes.byteLength, 0);
-  head.writeUInt8(kind, 4);
-  head.writeUInt16LE(output, 6);
-  return Buffer.concat([head, bytes]);
-}
 
 const open = frame(frameKinds.open, 0, "forged");
 const opened = Buffer.concat([open, frame(frameKinds.message, 0, schema)]);

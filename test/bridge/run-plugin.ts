@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { tableFromIPC } from "apache-arrow";
 import { afterAll } from "vitest";
 import { createPluginPool, type PluginHandlers, type PluginLimits, type PluginPool, type PluginReport } from "../../bridge/pool.ts";
+import type { TransportName } from "../../domain/transport.ts";
 import type { ArrowMessage } from "../../domain/arrow.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import type { PluginProcess } from "../../domain/plugin.ts";
@@ -40,7 +41,7 @@ export interface Runner {
 }
 
 /** A pool for the tests of one file, with the standard environment. */
-export function createRunner(options: { readonly maxParents?: number } = {}): Runner {
+export function createRunner(options: { readonly maxParents?: number; readonly transport?: TransportName } = {}): Runner {
   const pool = createPluginPool({ log: quietLog, ...options });
   const folder = mkdtempSync(join(tmpdir(), "cf-test-"));
   let runs = 0;

@@ -40,6 +40,7 @@ test("a home without a file has all defaults, frozen", async () => {
       trustedKeys: join(home, "trusted-keys"),
       gatekeeper: { mode: "warn", allow: [], vulnerabilityService: undefined },
     },
+    bridge: { transport: "unix" },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });

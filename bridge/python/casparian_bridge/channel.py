@@ -10,6 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any
 
+from . import zmtp
+
 OPEN, MESSAGE, END, ERROR = 1, 2, 3, 4
 
 _HEAD = struct.Struct("<IBBH")
@@ -19,10 +21,11 @@ _PIECES_MAX = 1024  # IOV_MAX
 
 
 class Channel:
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, zeromq: bool = False) -> None:
         self._socket = socket.socket(fileno=descriptor)
         self._owner = os.getpid()
         self._lock = threading.Lock()
+        self._window = zmtp.Window(self._socket) if zeromq else None
 
     def send(self, kind: int, output: int, parts: Sequence[Any]) -> None:
         """Blocks while Node is behind: this is the back-pressure. Parts are bytes or Arrow buffers; none is copied if they are large."""
@@ -31,11 +34,16 @@ class Channel:
             os._exit(71)
         size = sum(len(part) for part in parts)
         pieces = [_HEAD.pack(size, kind, 0, output), *parts]
+        if size <= _JOIN_BYTES_MAX:
+            pieces = [b"".join(pieces)]
+        views = [memoryview(piece).cast("B") for piece in pieces if len(piece) > 0]
         with self._lock:
-            if size <= _JOIN_BYTES_MAX:
-                self._socket.sendall(b"".join(pieces))
-            else:
-                self._send_pieces([memoryview(piece).cast("B") for piece in pieces if len(piece) > 0])
+            if self._window is None:
+                self._send_pieces(views)
+                return
+            for message in zmtp.cut(views):
+                self._window.take()
+                self._send_pieces(message)
 
     def _send_pieces(self, pieces: list[memoryview]) -> None:
         at = 0

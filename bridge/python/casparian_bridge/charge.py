@@ -11,3 +11,5 @@ class Charge:
     streams: dict[str, int]
     # A pipe to the warm parent.
     report: int
+    # The data goes as messages of ZeroMQ.
+    zeromq: bool = False

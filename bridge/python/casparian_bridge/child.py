@@ -28,7 +28,7 @@ def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
     """Runs in the freshly forked process and ends it."""
     status = 70
     try:
-        sent = channel.Channel(charge.streams["d"])
+        sent = channel.Channel(charge.streams["d"], charge.zeromq)
         try:
             _settle(charge, walls)
         except BaseException as error:

@@ -1,7 +1,7 @@
 """The warm parent: loads what the plugin imports, rehearses it, then forks a process for each job. It never runs the plugin's own code.
 
 From Node: `{"job": …}`, `{"kill": id}`; the end of the channel ends everything. To Node: `{"ready": …}`, then one `{"exit": …}` a job.
-The streams of a job are connections that Node makes to the listener, each led in by the job's token and one letter for its use.
+The streams of a job are connections that Node makes to the listener, each led in by the job's token.
 """
 
 import contextlib
@@ -16,15 +16,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import child, guard, kernel, rehearsal, sandbox, tree
+from . import child, guard, introduction, kernel, rehearsal, sandbox, tree
 from .charge import Charge
 from .control import Control
 from .outcome import outcome
 from .plugin import Plugin
 
-_TOKEN_BYTES = 32
-_STREAMS = "doel"  # data, stdout, stderr, log
-_INTRODUCTION_SECONDS = 5
 _WATCH_SECONDS = 0.25
 
 
@@ -49,7 +46,7 @@ class _State:
     own_namespace: int | None
     running: dict[int, _Job] = field(default_factory=dict)
     waiting: dict[str, dict[str, Any]] = field(default_factory=dict)
-    streams: dict[str, dict[str, socket.socket]] = field(default_factory=dict)
+    streams: dict[str, dict[str, introduction.Stream]] = field(default_factory=dict)
 
 
 def serve(control: Control, listener: socket.socket, start: dict[str, Any], entered: int) -> None:
@@ -107,22 +104,13 @@ def _obey(state: _State, control: Control) -> bool:
 
 
 def _accept(state: _State, listener: socket.socket) -> None:
-    stream, _ = listener.accept()
-    stream.settimeout(_INTRODUCTION_SECONDS)
-    try:
-        introduction = stream.recv(_TOKEN_BYTES + 1, socket.MSG_WAITALL).decode("ascii", "replace")
-    except OSError:
-        introduction = ""
-    token, use = introduction[:_TOKEN_BYTES], introduction[_TOKEN_BYTES:]
-    if use == "" or use not in _STREAMS:
-        stream.close()
-        return
-    stream.settimeout(None)
-    state.streams.setdefault(token, {})[use] = stream
+    stream = introduction.accept(listener)
+    if stream is not None:
+        state.streams.setdefault(stream.token, {})[stream.use] = stream
 
 
 def _start_complete(state: _State, control: Control) -> None:
-    for token in [token for token in state.waiting if len(state.streams.get(token, {})) == len(_STREAMS)]:
+    for token in [token for token in state.waiting if len(state.streams.get(token, {})) == len(introduction.STREAMS)]:
         request, streams = state.waiting.pop(token), state.streams.pop(token)
         try:
             state.running[request["id"]] = _fork(state, request, streams)
@@ -130,10 +118,10 @@ def _start_complete(state: _State, control: Control) -> None:
             control.send({"exit": {"id": request["id"], "failed": str(error)}})
         finally:
             for stream in streams.values():
-                stream.close()
+                stream.connection.close()
 
 
-def _fork(state: _State, request: dict[str, Any], streams: dict[str, socket.socket]) -> _Job:
+def _fork(state: _State, request: dict[str, Any], streams: dict[str, introduction.Stream]) -> _Job:
     report_read, report_write = os.pipe()
     os.set_blocking(report_read, False)
     if state.own_namespace is not None:
@@ -142,7 +130,8 @@ def _fork(state: _State, request: dict[str, Any], streams: dict[str, socket.sock
     try:
         process = os.fork()
         if process == 0:
-            charge = Charge(request, {use: stream.fileno() for use, stream in streams.items()}, report_write)
+            descriptors = {use: stream.connection.fileno() for use, stream in streams.items()}
+            charge = Charge(request, descriptors, report_write, streams["d"].zeromq)
             run = child.run if state.own_namespace is not None else guard.run
             run(charge, state.plugin, state.walls)
     finally:

@@ -1,0 +1,3 @@
+import { testTransport } from "./transport-conformance.ts";
+
+testTransport("unix");
