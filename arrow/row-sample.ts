@@ -3,7 +3,6 @@ import { readingArrow } from "./message.ts";
 import { textReader } from "./text.ts";
 import { typeName } from "./type.ts";
 import type { ArrowMessage } from "../domain/arrow.ts";
-import { TerminalFailure } from "../domain/failure.ts";
 
 export interface SampledColumn {
   readonly name: string;
@@ -32,7 +31,7 @@ export function createRowSample(schema: ArrowMessage, rowsMax: number): RowSampl
   function keep({ columns, rows: count }: Batch): void {
     const wanted = Math.min(count, rowsMax - first.length);
     if (wanted <= 0) return;
-    const texts = columns.map(textOf);
+    const texts = columns.map(textReader);
     for (let row = 0; row < wanted; row += 1) first.push(texts.map((text) => text(row)));
   }
 
@@ -54,16 +53,6 @@ export function createRowSample(schema: ArrowMessage, rowsMax: number): RowSampl
     rows: () => rows,
     first: () => first,
   };
-}
-
-/** Types of which no sink has values, such as unions, have no text either. */
-function textOf(column: Column): (row: number) => string | null {
-  try {
-    return textReader(column);
-  } catch (error) {
-    if (error instanceof TerminalFailure && error.code === "SINK_TYPE") return () => "(no sink takes this type)";
-    throw error;
-  }
 }
 
 function nullsOf({ field, length, validity }: Column): number {

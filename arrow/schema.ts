@@ -1,7 +1,7 @@
 import { TerminalFailure } from "../domain/failure.ts";
 import type { ArrowDictionary, ArrowField, ArrowMetadata, ArrowType } from "./type.ts";
 import { encapsulate, messageVersion } from "./message.ts";
-import { bytesIn, encodeFlat, scalarIn, tableIn, tablesIn } from "./flatbuffer.ts";
+import { bytesIn, encodeFlat, scalarIn, tableIn, tablesIn, vectorIn } from "./flatbuffer.ts";
 import type { FlatFields, FlatTable, FlatValue, ScalarKind } from "./flatbuffer.ts";
 
 export interface ArrowSchema {
@@ -99,6 +99,8 @@ function readType(field: string, tag: number, table: FlatTable | undefined): Arr
     const value = scalar === "text" ? textIn(table, slot) : scalarIn(table, slot, scalar, fallback ?? 0);
     if (value !== undefined) type[property] = value;
   }
+  const codes = kind === "union" ? vectorIn(table, 1) : undefined;
+  if (codes !== undefined) type["codes"] = Array.from({ length: codes.length }, (_, at) => table.view.getInt32(codes.at + 4 * at, true));
   return type as unknown as ArrowType;
 }
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { TerminalFailure } from "../domain/failure.ts";
 import { isValid, type Column } from "./column.ts";
+import { intervalReader, runReader, unionReader } from "./uncommon.ts";
 import { booleanAt, bytesReader, decimalAt, dictionaryReader, floatsOf, integersOf, rangeReader } from "./scalar.ts";
 import { dateUnits, typeName, type ArrowField } from "./type.ts";
 
@@ -10,7 +11,7 @@ export type TextAt = (row: number) => string | null;
 /**
  * Values as text, exactly: integers and decimals with all their digits, the shortest digits that give a floating-point number again
  * (`NaN`, `Infinity`), ISO 8601 dates, times and durations with the digits of their unit, timestamps with a zone in UTC, bytes as hex
- * digits. Nested values are JSON as from `jsonReader`.
+ * digits. Nested values are JSON as from `jsonReader`; a union's value is an object with the name of its kind.
  */
 export function textReader(column: Column): TextAt {
   const plain = plainReader(column);
@@ -75,14 +76,15 @@ function plainReader(column: Column): TextAt {
       const bytes = bytesReader(column);
       return (row) => hex(bytes(row));
     }
-    case "interval":
-    case "union":
+    case "interval": {
+      const parts = intervalReader(column);
+      return (row) => {
+        const { months, days, time, digits } = parts(row);
+        return `P${months}M${days}DT${decimalText(time, digits)}S`;
+      };
+    }
     case "run_end_encoded":
-      throw new TerminalFailure({
-        code: "SINK_TYPE",
-        message: `column "${field.name}" is of type ${typeName(field)}, whose values have no text here`,
-        hint: "Cast the column to another type in the plugin",
-      });
+      return throughRuns(column, textReader);
     default:
       return jsonOf(column);
   }
@@ -119,6 +121,19 @@ function jsonOf(column: Column): (row: number) => string {
       const [key, value] = children[0]!.children.map(jsonReader) as [(row: number) => string, (row: number) => string];
       return listReader(column, (row) => `{"key":${key(row)},"value":${value(row)}}`);
     }
+    case "union": {
+      const chosen = unionReader(column);
+      const members = children.map((child) => [JSON.stringify(child.field.name), jsonReader(child)] as const);
+      return (row) => {
+        const { child, at } = chosen(row);
+        const [name, json] = members[child]!;
+        return `{${name}:${json(at)}}`;
+      };
+    }
+    case "run_end_encoded": {
+      const json = throughRuns(column, jsonReader);
+      return (row) => json(row) ?? "null";
+    }
     default: {
       const text = plainReader(column);
       return (row) => JSON.stringify(text(row));
@@ -132,6 +147,12 @@ function listReader(column: Column, item: (row: number) => string): (row: number
     const [from, to] = range(row);
     return `[${Array.from({ length: to - from }, (_, index) => item(from + index)).join(",")}]`;
   };
+}
+
+function throughRuns(column: Column, readerOf: (values: Column) => TextAt): TextAt {
+  const place = runReader(column);
+  const text = readerOf(column.children[1]!);
+  return (row) => text(place(row));
 }
 
 function throughDictionary(column: Column, readerOf: (values: Column) => TextAt): TextAt {

@@ -9,7 +9,7 @@ export type ArrowType =
   | { readonly kind: "timestamp"; readonly unit: number; readonly zone?: string }
   | { readonly kind: "duration"; readonly unit: number }
   | { readonly kind: "interval"; readonly unit: number }
-  | { readonly kind: "union"; readonly mode: number }
+  | { readonly kind: "union"; readonly mode: number; /** Of the columns below it, in their order. */ readonly codes?: readonly number[] }
   | { readonly kind: "fixed_size_binary"; readonly width: number }
   | { readonly kind: "fixed_size_list"; readonly size: number }
   | { readonly kind: "map"; readonly sorted: boolean };

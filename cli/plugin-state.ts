@@ -1,10 +1,13 @@
 import { Command } from "commander";
 import { activatePlugin, rollBackPlugin, type ActivatedPlugin } from "../control/activate-plugin.ts";
 import type { ControlContext } from "../control/context.ts";
+import { parsePluginReference } from "../control/plugin-reference.ts";
 import { rejectPlugin, type RejectedPlugin } from "../control/reject-plugin.ts";
+import { WrongUse } from "../domain/failure.ts";
 import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { printable } from "./format.ts";
+import { describeVerdict } from "./plugin-comparison.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
 
@@ -12,6 +15,8 @@ const backfillOption = ["--backfill", "also queue the files on record that match
 
 interface ActivateOptions {
   readonly backfill?: boolean;
+  readonly comparison?: string;
+  readonly acceptDifferences?: boolean;
 }
 
 export function activateCommand(shell: Shell): Command {
@@ -20,16 +25,37 @@ export function activateCommand(shell: Shell): Command {
     .description(
       "Makes a version of a plugin the one that takes files from now on, with the rules of its MANIFEST. What was processed stays.",
     )
-    .argument("<name>", "the plugin's name")
-    .argument("<version>", "the version")
+    .argument("<name>", "the plugin's name, or both: clean@2")
+    .argument("[version]", "the version")
     .option(...backfillOption)
-    .action((name: string, version: string, options: ActivateOptions) =>
-      activate(shell, options, (context, backfill) => activatePlugin(context, name, version, backfill)),
-    );
+    .option("--comparison <id>", "with this comparison as its proof (default: the newest of the two versions)")
+    .option("--accept-differences", "although the comparison found differences; kept with your name")
+    .action((name: string, version: string | undefined, options: ActivateOptions) => {
+      const chosen = nameVersion(name, version);
+      const { comparison, acceptDifferences } = options;
+      const required = shell.settings().plugins.requireComparison;
+      return activate(shell, options, (context, backfill) =>
+        activatePlugin(context, chosen.name, chosen.version, {
+          ...backfill,
+          comparison,
+          acceptDifferences: acceptDifferences === true,
+          required,
+        }),
+      );
+    });
   return withExamples(command, {
     "casparian plugin activate clean 1": "",
-    "casparian plugin activate clean 2 --backfill": "process what is on record with it, too",
+    "casparian plugin activate clean@2 --backfill": "process what is on record with it, too",
+    "casparian plugin activate clean@2 --accept-differences": "after looking at casparian plugin comparison",
   });
+}
+
+/** `clean 2` or `clean@2`. */
+function nameVersion(name: string, version: string | undefined): { readonly name: string; readonly version: string } {
+  const referenced = version === undefined ? parsePluginReference(name) : { name, version };
+  if (referenced.version === undefined)
+    throw new WrongUse(`no version of ${name} is named`, `Name one: casparian plugin activate ${name}@2`);
+  return { name: referenced.name, version: referenced.version };
 }
 
 export function rollBackCommand(shell: Shell): Command {
@@ -58,7 +84,8 @@ async function activate(shell: Shell, options: ActivateOptions, work: Activate):
       const title = `${activated.plugin.name} ${activated.plugin.version}`;
       const retired = activated.before === null ? "" : `; ${activated.before} is retired`;
       const done = activated.changed ? `${title} is active${retired}` : `${title} is active already`;
-      return [done, ...describeBacklog(activated.backlog, { running: session.running !== null })].join("\n");
+      const proof = activated.comparison === null ? [] : [`Its proof is ${describeVerdict(activated.comparison)}`];
+      return [done, ...proof, ...describeBacklog(activated.backlog, { running: session.running !== null })].join("\n");
     });
   });
 }

@@ -9,6 +9,8 @@ import { backlogOptions, describeBacklog } from "./backlog.ts";
 import { withExamples } from "./examples.ts";
 import { absoluteTime, printable, relativeTime, shortHash } from "./format.ts";
 import { activateCommand, rejectCommand, rollBackCommand } from "./plugin-state.ts";
+import { compareCommand } from "./plugin-compare.ts";
+import { comparisonCommand, comparisonsCommand, describePromotion } from "./plugin-comparison.ts";
 import { describeGatekeeper, describeReport, summarizeReport } from "./gatekeeper.ts";
 import { newCommand } from "./plugin-new.ts";
 import { testCommand } from "./plugin-test.ts";
@@ -28,6 +30,9 @@ export function createCommand(shell: Shell): Command {
     .addCommand(publishCommand(shell))
     .addCommand(listCommand(shell))
     .addCommand(showCommand(shell))
+    .addCommand(compareCommand(shell))
+    .addCommand(comparisonsCommand(shell))
+    .addCommand(comparisonCommand(shell))
     .addCommand(activateCommand(shell))
     .addCommand(rollBackCommand(shell))
     .addCommand(rejectCommand(shell))
@@ -63,7 +68,7 @@ function publishCommand(shell: Shell): Command {
       const topics =
         options.topicConfig === undefined ? undefined : parseTopicConfig(await readArgument(options.topicConfig, shell.signal));
       const tools = await findPluginTools(shell);
-      const { gatekeeper } = shell.settings().plugins;
+      const { gatekeeper, requireComparison } = shell.settings().plugins;
       await withSession(shell, {}, async (session) => {
         const request = {
           file: resolve(file),
@@ -75,6 +80,7 @@ function publishCommand(shell: Shell): Command {
           key: await chooseKey(shell, options.sign),
           backfill: options.backfill === true,
           gatekeeper,
+          requireComparison,
           tools,
         };
         const published = await publishPlugin(session, request, backlogOptions(shell));
@@ -181,7 +187,8 @@ function showCommand(shell: Shell): Command {
   });
 }
 
-function describePlugin(shell: Shell, { plugin, signature, gatekeeper, environment, versions, rules, topics }: PluginDetail): string {
+function describePlugin(shell: Shell, detail: PluginDetail): string {
+  const { plugin, signature, gatekeeper, promotion, environment, versions, rules, topics } = detail;
   const rows: readonly (readonly [string, string])[] = [
     ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
@@ -190,6 +197,7 @@ function describePlugin(shell: Shell, { plugin, signature, gatekeeper, environme
     ["topic", plugin.manifest.topic],
     ...(plugin.manifest.process === "fresh" ? ([["process", "a fresh interpreter for each file"]] as const) : []),
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
+    ["activated", describePromotion(promotion)],
     ["signed", describeSignature(signature)],
     ["gatekeeper", summarizeReport(gatekeeper)],
     ["description", plugin.manifest.description ?? ""],

@@ -38,6 +38,7 @@ const shape = z.strictObject({
   plugins: z
     .strictObject({
       require_signature: z.boolean({ error: "true or false" }),
+      require_comparison: z.boolean({ error: "true or false" }),
       trusted_keys: text,
       gatekeeper: z.enum(gatekeeperModes, { error: `one of ${gatekeeperModes.join(", ")}` }),
       gatekeeper_allow: z.array(z.enum(allowableKinds, { error: `one of ${allowableKinds.join(", ")}` }), { error: "kinds in a list" }),

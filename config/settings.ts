@@ -45,6 +45,8 @@ export interface Settings {
   readonly plugins: {
     /** Whether only what a trusted key has signed may be published and run. */
     readonly requireSignature: boolean;
+    /** Whether a version takes another one's place only where the two were compared. */
+    readonly requireComparison: boolean;
     /** The file of trusted keys, absolute. */
     readonly trustedKeys: string;
     /** What publishing makes of what stands out in a plugin's code and lock. */
@@ -106,6 +108,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     },
     plugins: {
       requireSignature: file.plugins.require_signature ?? false,
+      requireComparison: file.plugins.require_comparison ?? false,
       trustedKeys: resolve(home, file.plugins.trusted_keys ?? "trusted-keys"),
       gatekeeper: {
         mode: file.plugins.gatekeeper ?? "warn",

@@ -3,6 +3,7 @@ import { readTrustedKeys } from "../bridge/trusted-keys.ts";
 import { messageOf } from "../domain/failure.ts";
 import { findGatekeeperReport, type KeptReport } from "../db/gatekeeper-report.ts";
 import { listPlugins as selectPlugins, loadArtifact, type PluginSummary } from "../db/plugin.ts";
+import { lastPromotion, type Promotion } from "../db/promotion.ts";
 import { listRules, type RuleRow } from "../db/routing-rule.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin, findPluginVersion } from "./find-plugin.ts";
@@ -30,6 +31,8 @@ export interface PluginDetail {
   readonly signature: SignatureStanding;
   /** Null where it was published without the gatekeeper. */
   readonly gatekeeper: KeptReport | null;
+  /** How it became the active one last, and with what proof; null for one that never did. */
+  readonly promotion: Promotion | null;
   readonly sourceCode: string;
   readonly environment: { readonly hash: string; readonly python: string; readonly lockfile: string };
   readonly versions: readonly PluginSummary[];
@@ -48,7 +51,8 @@ export async function showPlugin(context: ControlContext, name: string, version?
   const signature = examineSignature(artifact, trustedKeysFile);
   const { sourceCode, environment } = artifact;
   const gatekeeper = await findGatekeeperReport(db, plugin.id);
-  return { plugin, signature, gatekeeper, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
+  const promotion = await lastPromotion(db, plugin.id);
+  return { plugin, signature, gatekeeper, promotion, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
 }
 
 function examineSignature(artifact: Awaited<ReturnType<typeof loadArtifact>>, trustedKeysFile: string | undefined): SignatureStanding {

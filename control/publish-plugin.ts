@@ -24,6 +24,7 @@ import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { examinePlugin, refuseFindings } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
+import { recordPromotion } from "./prove-promotion.ts";
 import { refuseRejected } from "./reject-plugin.ts";
 import { readSource } from "./plugin-source.ts";
 import { pythonOf, type PluginTools } from "./plugin-tools.ts";
@@ -44,6 +45,8 @@ export interface PublishRequest {
   readonly stage?: boolean;
   /** What to make of what stands out in code and lock; off unless given. */
   readonly gatekeeper?: GatekeeperPolicy;
+  /** Whether it takes another version's place only where the two were compared; false unless given. */
+  readonly requireComparison?: boolean;
   /** Signs the version. */
   readonly key?: SigningKey | undefined;
   /** Whether files on record that match get a job of this version. */
@@ -116,6 +119,7 @@ export async function publishPlugin(
     if (gatekeeper !== null) await keepGatekeeperReport(tx, pluginId, gatekeeper);
     if (request.key !== undefined) await signVersion(tx, name, pluginId, request.key);
     const outcome = outcomeOf(same, request.stage === true);
+    if (outcome !== "unchanged" && outcome !== "staged") await promote(tx, actor, { pluginId, versions, outcome }, request);
     const wired = request.stage === true ? unwired : await wire(tx, artifact, { pluginId, outcome, versions });
     const topicsSet = await storeTopics(tx, actor, name, request.topics ?? new Map());
     const described = await describe(tx, name, pluginId);
@@ -158,6 +162,25 @@ function outcomeOf(same: PluginSummary | undefined, stage: boolean): Outcome {
   if (same === undefined) return stage ? "staged" : "published";
   if (stage || same.state === "ACTIVE") return "unchanged";
   return same.state === "STAGED" ? "activated" : "reactivated";
+}
+
+/** Throws TerminalFailure PROOF_MISSING where it may not take the active version's place yet. */
+async function promote(
+  tx: Queryable,
+  actor: string,
+  { pluginId, versions, outcome }: { readonly pluginId: string; readonly versions: readonly PluginSummary[]; readonly outcome: Outcome },
+  { requireComparison: required = false, file }: PublishRequest,
+): Promise<void> {
+  const replaced = versions.find(({ state }) => state === "ACTIVE") ?? null;
+  const chosen = versions.find(({ id }) => id === pluginId) ?? (await findPluginById(tx, pluginId));
+  // What is not on record yet can't have been compared.
+  if (required && replaced !== null && outcome === "published")
+    throw new TerminalFailure({
+      code: "PROOF_MISSING",
+      message: `a version that takes the place of ${replaced.name} ${replaced.version} is compared with it first (require_comparison in casparian.toml)`,
+      hint: `casparian plugin publish ${basename(file)} --stage, then casparian plugin compare ${replaced.name}, then activate it`,
+    });
+  await recordPromotion(tx, actor, { chosen, replaced }, { required });
 }
 
 /** What publishing does to a plugin's other versions and to its rules. */
@@ -249,7 +272,11 @@ function nextVersion(versions: readonly PluginSummary[]): string {
   return String(Math.max(0, ...numbers.map(Number)) + 1);
 }
 
+async function findPluginById(tx: Queryable, pluginId: string): Promise<PluginSummary> {
+  return (await listPlugins(tx, null)).find(({ id }) => id === pluginId)!;
+}
+
 async function describe(tx: Queryable, name: string, pluginId: string): Promise<Pick<PublishedPlugin, "plugin" | "rules">> {
-  const plugin = (await listPlugins(tx, name)).find((version) => version.id === pluginId)!;
+  const plugin = await findPluginById(tx, pluginId);
   return { plugin, rules: (await listRules(tx)).filter((rule) => rule.pluginName === name) };
 }

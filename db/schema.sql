@@ -372,6 +372,33 @@ create table cf_outbox (
   constraint cf_outbox_reason_check CHECK ((reason = ANY (ARRAY['NEW'::text, 'RETRY'::text, 'BACKFILL'::text])))
 );
 
+create table cf_plugin_comparison (
+  id bigint generated always as identity not null,
+  plugin_name text not null,
+  before_id bigint not null,
+  before_hash text not null,
+  after_id bigint not null,
+  after_hash text not null,
+  actor text not null,
+  started_at timestamp with time zone not null,
+  ended_at timestamp with time zone default now() not null,
+  request jsonb not null,
+  verdict text not null,
+  is_complete boolean not null,
+  files_compared integer not null,
+  files_different integer not null,
+  files_failed integer not null,
+  files_skipped integer not null,
+  result jsonb not null,
+  constraint cf_plugin_comparison_check CHECK ((before_id <> after_id)),
+  constraint cf_plugin_comparison_check1 CHECK (((verdict = 'SAME'::text) = (files_different = 0))),
+  constraint cf_plugin_comparison_check2 CHECK ((is_complete OR (verdict = 'DIFFERENT'::text))),
+  constraint cf_plugin_comparison_files_compared_check CHECK ((files_compared > 0)),
+  constraint cf_plugin_comparison_id_before_id_after_id_key UNIQUE (id, before_id, after_id),
+  constraint cf_plugin_comparison_pkey PRIMARY KEY (id),
+  constraint cf_plugin_comparison_verdict_check CHECK ((verdict = ANY (ARRAY['SAME'::text, 'DIFFERENT'::text])))
+);
+
 create table cf_plugin_environment (
   hash text not null,
   lockfile text not null,
@@ -404,6 +431,19 @@ create table cf_plugin_manifest (
   constraint cf_plugin_manifest_rejected_reason_check CHECK (((length(rejected_reason) >= 1) AND (length(rejected_reason) <= 2000))),
   constraint cf_plugin_manifest_state_check CHECK ((state = ANY (ARRAY['STAGED'::text, 'ACTIVE'::text, 'RETIRED'::text, 'REJECTED'::text]))),
   constraint cf_plugin_manifest_version_check CHECK ((version ~ '^[A-Za-z0-9][A-Za-z0-9_.+-]{0,62}$'::text))
+);
+
+create table cf_plugin_promotion (
+  id bigint generated always as identity not null,
+  plugin_id bigint not null,
+  replaced_id bigint,
+  comparison_id bigint,
+  differences_accepted boolean not null,
+  actor text not null,
+  promoted_at timestamp with time zone default clock_timestamp() not null,
+  constraint cf_plugin_promotion_check CHECK (((comparison_id IS NULL) OR (replaced_id IS NOT NULL))),
+  constraint cf_plugin_promotion_check1 CHECK (((comparison_id IS NOT NULL) OR (NOT differences_accepted))),
+  constraint cf_plugin_promotion_pkey PRIMARY KEY (id)
 );
 
 create table cf_processing_job (
@@ -701,7 +741,17 @@ alter table cf_job_output add constraint cf_job_output_replay_of_fkey FOREIGN KE
 
 alter table cf_outbox add constraint cf_outbox_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id) ON DELETE CASCADE;
 
+alter table cf_plugin_comparison add constraint cf_plugin_comparison_after_id_fkey FOREIGN KEY (after_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_plugin_comparison add constraint cf_plugin_comparison_before_id_fkey FOREIGN KEY (before_id) REFERENCES cf_plugin_manifest(id);
+
 alter table cf_plugin_manifest add constraint cf_plugin_manifest_environment_hash_fkey FOREIGN KEY (environment_hash) REFERENCES cf_plugin_environment(hash);
+
+alter table cf_plugin_promotion add constraint cf_plugin_promotion_comparison_id_replaced_id_plugin_id_fkey FOREIGN KEY (comparison_id, replaced_id, plugin_id) REFERENCES cf_plugin_comparison(id, before_id, after_id);
+
+alter table cf_plugin_promotion add constraint cf_plugin_promotion_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_plugin_promotion add constraint cf_plugin_promotion_replaced_id_fkey FOREIGN KEY (replaced_id) REFERENCES cf_plugin_manifest(id);
 
 alter table cf_processing_job add constraint cf_processing_job_file_version_id_fkey FOREIGN KEY (file_version_id) REFERENCES cf_file_version(id);
 
@@ -777,7 +827,13 @@ CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (worker_group, st
 
 CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (worker_group, priority DESC, ((reason = 'BACKFILL'::text)), requested_at) WHERE (started_at IS NULL);
 
+CREATE INDEX cf_plugin_comparison_pair ON public.cf_plugin_comparison USING btree (before_id, after_id, id);
+
+CREATE INDEX cf_plugin_comparison_plugin ON public.cf_plugin_comparison USING btree (plugin_name, id);
+
 CREATE UNIQUE INDEX cf_plugin_manifest_one_active ON public.cf_plugin_manifest USING btree (name) WHERE (state = 'ACTIVE'::text);
+
+CREATE INDEX cf_plugin_promotion_plugin ON public.cf_plugin_promotion USING btree (plugin_id, id);
 
 CREATE UNIQUE INDEX cf_processing_job_once ON public.cf_processing_job USING btree (file_version_id, plugin_id) WHERE (replay_of IS NULL);
 
@@ -835,9 +891,13 @@ CREATE TRIGGER cf_job_attempt_began AFTER INSERT ON public.cf_job_attempt FOR EA
 
 CREATE TRIGGER cf_job_attempt_ended AFTER UPDATE OF outcome ON public.cf_job_attempt FOR EACH ROW WHEN (((cf_run_event_kind(old.outcome) IS NULL) AND (cf_run_event_kind(new.outcome) IS NOT NULL))) EXECUTE FUNCTION cf_attempt_event();
 
+CREATE TRIGGER cf_plugin_comparison_immutable BEFORE DELETE OR UPDATE ON public.cf_plugin_comparison FOR EACH ROW EXECUTE FUNCTION cf_refuse();
+
 CREATE TRIGGER cf_plugin_manifest_immutable BEFORE UPDATE ON public.cf_plugin_manifest FOR EACH ROW EXECUTE FUNCTION cf_plugin_manifest_guard();
 
 CREATE TRIGGER cf_plugin_manifest_moves BEFORE UPDATE OF state ON public.cf_plugin_manifest FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION cf_plugin_manifest_move();
+
+CREATE TRIGGER cf_plugin_promotion_immutable BEFORE DELETE OR UPDATE ON public.cf_plugin_promotion FOR EACH ROW EXECUTE FUNCTION cf_refuse();
 
 CREATE TRIGGER cf_processing_job_ended_unbegun AFTER UPDATE OF state ON public.cf_processing_job FOR EACH ROW WHEN (((old.state = ANY (ARRAY['QUEUED'::text, 'HELD'::text])) AND (new.state = ANY (ARRAY['FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text])) AND (new.finished_at IS NOT NULL))) EXECUTE FUNCTION cf_job_event();
 

@@ -38,6 +38,14 @@ export interface Taking {
   setAside(): readonly AsideTrial[];
 }
 
+/** Is given all rows of an output that would be written, as they would be, and those that would be set aside. */
+export interface RowKeeper {
+  open(output: string, schema: ArrowMessage): Promise<void>;
+  /** The bytes may be used until it resolves. */
+  message(output: string, message: ArrowMessage): Promise<void>;
+  setAside(output: string, rows: readonly RejectedRow[]): void;
+}
+
 interface OpenOutput {
   readonly screen: Screen | null;
   readonly sample: RowSample;
@@ -51,8 +59,9 @@ export function createTaking(options: {
   /** By output. */
   readonly contracts: ReadonlyMap<string, Contract>;
   readonly rowsShown: number;
+  readonly keeper?: RowKeeper | undefined;
 }): Taking {
-  const { contracts, rowsShown } = options;
+  const { contracts, rowsShown, keeper } = options;
   const open = new Map<string, OpenOutput>();
   const aside = new Map<string, { readonly output: string; readonly read: (message: ArrowMessage) => readonly RejectedRow[] }>();
   const asideRows = new Map<string, number>();
@@ -64,18 +73,25 @@ export function createTaking(options: {
     return known;
   }
 
-  function take(output: string, message: ArrowMessage): void {
+  function putAside(output: string, rows: readonly RejectedRow[]): void {
+    quarantineOf(output).add(rows, null);
+    keeper?.setAside(output, rows);
+  }
+
+  async function take(output: string, message: ArrowMessage): Promise<void> {
     const from = aside.get(output);
     if (from !== undefined) {
       asideRows.set(from.output, (asideRows.get(from.output) ?? 0) + message.rows);
-      return quarantineOf(from.output).add(from.read(message), null);
+      return putAside(from.output, from.read(message));
     }
     const target = open.get(output)!;
     target.received += message.rows;
     target.bytes += message.bytes.byteLength;
     const passed = target.screen === null ? { message, rejected: [] } : target.screen.take(message);
-    if (passed.rejected.length > 0) quarantineOf(output).add(passed.rejected, null);
-    if (passed.message !== null) target.sample.take(passed.message);
+    if (passed.rejected.length > 0) putAside(output, passed.rejected);
+    if (passed.message === null) return;
+    target.sample.take(passed.message);
+    await keeper?.message(output, passed.message);
   }
 
   return {
@@ -86,10 +102,9 @@ export function createTaking(options: {
         const contract = contracts.get(output);
         const screen = contract === undefined ? null : createScreen({ contract, output, schema });
         open.set(output, { screen, sample: createRowSample(screen?.schema ?? schema, rowsShown), received: 0, bytes: 0 });
+        await keeper?.open(output, screen?.schema ?? schema);
       },
-      async message(output, message) {
-        take(output, message);
-      },
+      message: take,
     },
     finish() {
       const homeless = [...asideRows].find(([output, rows]) => rows > 0 && !open.has(output));

@@ -3,7 +3,7 @@ import type { Contract } from "../domain/contract.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import type { PluginProcess } from "../domain/plugin.ts";
 import type { TrialInput } from "./inputs.ts";
-import { createTaking, type AsideTrial, type OutputTrial } from "./taking.ts";
+import { createTaking, type AsideTrial, type OutputTrial, type RowKeeper } from "./taking.ts";
 import { describeFailure, pointAt, type TrialFailure } from "./trial-failure.ts";
 
 /** What a plugin made of one file; nothing of it was written anywhere. */
@@ -52,13 +52,15 @@ export interface TrialBench {
   /** Not there; made for the run and removed after it. */
   readonly scratchDir: string;
   readonly signal: AbortSignal;
+  /** What becomes of the rows; nothing unless given. */
+  readonly keeper?: RowKeeper | undefined;
 }
 
 /** Runs a plugin over one file as a worker does, sandbox and all. Rejects only with the signal's reason, and for defects. */
 export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: TrialBench): Promise<FileTrial> {
   const { name, artifactHash, sourceCode, defaultOutput, process, python, contracts } = plugin;
-  const { pool, scratchDir, limits, signal, rowsShown } = bench;
-  const taking = createTaking({ defaultOutput, contracts, rowsShown });
+  const { pool, scratchDir, limits, signal, rowsShown, keeper } = bench;
+  const taking = createTaking({ defaultOutput, contracts, rowsShown, keeper });
   const made = (): Pick<FileTrial, "path" | "outputs" | "setAside"> => ({
     path: input.path,
     outputs: taking.outputs(),

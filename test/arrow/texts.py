@@ -82,6 +82,15 @@ def cases():
     yield pa.DictionaryArray.from_arrays(indices, pa.array(["x", "yy", None])), ["x", "yy", None, None, "x"]
     yield pa.DictionaryArray.from_arrays(indices, pa.array([D("1.5"), D("2.5"), D(0)], pa.decimal128(38, 1))), ["1.5", "2.5", None, "0.0", "1.5"]
     yield pa.ListArray.from_arrays([0, 2, 3], pa.array(["a", "b", "a"]).dictionary_encode()), ['["a","b"]', '["a"]']
+    months = pa.array([1, 0, -2, 3, 0, 0], pa.int32()).buffers()[1]
+    yield pa.Array.from_buffers(pa.month_day_nano_interval(), 1, [None, months]), ["P1M0DT17.179869182S"]
+    yield pa.array([pa.MonthDayNano([1, -2, 3]), None], pa.month_day_nano_interval()), ["P1M-2DT0.000000003S", None]
+    yield pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 5], pa.int32()), pa.array(["x", None, "y"])), ["x", "x", None, "y", "y"]
+    for union in (pa.UnionArray.from_sparse, pa.UnionArray.from_dense):
+        dense = [pa.array([0, 0, 1], pa.int32())] if union == pa.UnionArray.from_dense else []
+        kinds = [pa.array([7, 8, 9], pa.int64()), pa.array(["a", "b", "c"])]
+        texts = ['{"n":7}', '{"s":"a"}', '{"n":8}'] if dense else ['{"n":7}', '{"s":"b"}', '{"n":9}']
+        yield union(pa.array([5, 9, 5], pa.int8()), *dense, kinds, ["n", "s"], [5, 9]), texts
     # A slice begins within its buffers.
     yield pa.array(["a", None, "c", "d"] * 5).slice(3, 6), ["d", "a", None, "c", "d", "a"]
     yield pa.array([True, None, False] * 5).slice(4, 5), [None, "false", "true", None, "false"]

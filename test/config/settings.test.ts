@@ -36,6 +36,7 @@ test("a home without a file has all defaults, frozen", async () => {
     limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
     python: { allowDownloads: true, allowBuilds: false, environmentsMbMax: 20_000 },
     plugins: {
+      requireComparison: false,
       requireSignature: false,
       trustedKeys: join(home, "trusted-keys"),
       gatekeeper: { mode: "warn", allow: [], vulnerabilityService: undefined },
