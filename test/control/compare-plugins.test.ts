@@ -1,7 +1,7 @@
-import { appendFile, mkdir, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { openComparisons, type CompareMeans, type CompareRequest, type Comparisons } from "../../control/compare-plugins.ts";
 import { showComparison } from "../../control/list-comparisons.ts";
 import type { ComparisonRow } from "../../db/comparison.ts";
@@ -246,13 +246,18 @@ test("what can't be compared is wrong use: itself, another plugin's version, fil
 });
 
 test("an interrupted comparison leaves no process, no folder and no report", async () => {
-  const left = async () => (await readdir(tmpdir())).filter((name) => name.startsWith("casparian-compare-"));
-  const before = await left();
+  // Others compare at the same time.
+  const temporary = await mkdtemp(join(tmpdir(), "cf-own-"));
+  vi.stubEnv("TMPDIR", temporary);
+  onTestFinished(async () => {
+    vi.unstubAllEnvs();
+    await rm(temporary, { recursive: true, force: true });
+  });
   const stopping = new AbortController();
   const own = await openComparisons({ ...means, signal: stopping.signal, onProgress: () => {} });
   const asked = { plugin: "p@2", against: "1", on: "*.json", limit: 100, allVersions: false, key: [], tolerance: null, failFast: false };
   const running = own.run(context(), asked, () => stopping.abort(new Error("stopped by hand")));
   await expect(running).rejects.toThrow("stopped by hand");
   await own.close();
-  expect(await left()).toEqual(before);
+  expect(await readdir(temporary)).toEqual([]);
 });
