@@ -59,17 +59,15 @@ const summaryColumns: readonly Column<ComparisonSummary>[] = [
   { title: "ENDED", value: ({ endedAt, actor }) => `${relativeTime(endedAt)} by ${actor}`, shorten: "end" },
 ];
 
-function resultOf({
-  verdict,
-  filesCompared,
-  filesDifferent,
-}: Pick<ComparisonSummary, "verdict" | "filesCompared" | "filesDifferent">): string {
+type Verdict = Pick<ComparisonSummary, "id" | "verdict" | "filesCompared" | "filesDifferent" | "isComplete">;
+
+function resultOf({ verdict, filesCompared, filesDifferent, isComplete }: Omit<Verdict, "id">): string {
   if (verdict === "SAME") return `same on ${count(filesCompared, "file")}`;
-  return `different on ${number(filesDifferent)} of ${count(filesCompared, "file")}`;
+  return `different on ${number(filesDifferent)} of ${count(filesCompared, "file")}${isComplete ? "" : ", and ended there"}`;
 }
 
 /** `comparison 3: same on 100 files`. */
-export function describeVerdict(comparison: Pick<ComparisonSummary, "id" | "verdict" | "filesCompared" | "filesDifferent">): string {
+export function describeVerdict(comparison: Verdict): string {
   return `comparison ${comparison.id}: ${resultOf(comparison)}`;
 }
 
@@ -109,7 +107,7 @@ export function describeFile(terminal: Terminal, file: FileComparison): string {
 
 /** All of it, for people. */
 export function describeComparison(terminal: Terminal, comparison: ComparisonRow, { withFiles }: { readonly withFiles: boolean }): string {
-  const { plugin, before, after, result, request, filesFailed, filesSkipped, isComplete, verdict } = comparison;
+  const { plugin, before, after, result, request, filesFailed, filesSkipped, verdict } = comparison;
   const files = withFiles ? ["", ...result.files.map((file) => describeFile(terminal, file))] : [];
   const facts = [
     terminal.paint("bold", `Comparison ${comparison.id}: ${plugin} ${after.version} against ${before.version}`),
@@ -120,7 +118,6 @@ export function describeComparison(terminal: Terminal, comparison: ComparisonRow
   if (result.timing !== null) lines.push(describeTiming(result.timing));
   if (filesFailed > 0) lines.push(`${count(filesFailed, "file")} on which both versions fail`);
   if (filesSkipped > 0) lines.push(`${count(filesSkipped, "file")} skipped, whose bytes can't be had`);
-  if (!isComplete) lines.push("It ended at the first file that differs");
   lines.push(terminal.paint(verdict === "SAME" ? "green" : "yellow", describeVerdict(comparison)));
   if (withFiles) return lines.join("\n");
   const accept = verdict === "SAME" ? "" : " --accept-differences";

@@ -84,7 +84,7 @@ async function activate(shell: Shell, options: ActivateOptions, work: Activate):
       const title = `${activated.plugin.name} ${activated.plugin.version}`;
       const retired = activated.before === null ? "" : `; ${activated.before} is retired`;
       const done = activated.changed ? `${title} is active${retired}` : `${title} is active already`;
-      const proof = activated.comparison === null ? [] : [`Its proof is ${describeVerdict(activated.comparison)}`];
+      const proof = activated.comparison === null ? [] : [`Promoted with ${describeVerdict(activated.comparison)}`];
       return [done, ...proof, ...describeBacklog(activated.backlog, { running: session.running !== null })].join("\n");
     });
   });

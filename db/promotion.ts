@@ -18,7 +18,7 @@ export interface Promotion {
   readonly promotedAt: Date;
   readonly differencesAccepted: boolean;
   /** With what proof; null where it had none. */
-  readonly comparison: Pick<ComparisonSummary, "id" | "verdict" | "filesCompared" | "filesDifferent"> | null;
+  readonly comparison: Pick<ComparisonSummary, "id" | "verdict" | "filesCompared" | "filesDifferent" | "isComplete"> | null;
 }
 
 /** Belongs into the transaction that makes the version the active one. */
@@ -35,7 +35,7 @@ export async function lastPromotion(db: Queryable, pluginId: string): Promise<Pr
   const { rows } = await db.query<Promotion>(
     `select r.version as replaced, p.actor, p.promoted_at as "promotedAt", p.differences_accepted as "differencesAccepted",
        case when c.id is not null then json_build_object('id', c.id::text, 'verdict', c.verdict, 'filesCompared', c.files_compared,
-         'filesDifferent', c.files_different) end as comparison
+         'filesDifferent', c.files_different, 'isComplete', c.is_complete) end as comparison
      from cf_plugin_promotion p left join cf_plugin_manifest r on r.id = p.replaced_id left join cf_plugin_comparison c on c.id = p.comparison_id
      where p.plugin_id = $1 order by p.id desc limit 1`,
     [pluginId],

@@ -45,7 +45,7 @@ test("a version is compared, looked at, and activated with its proof, which the 
   expect(page).toMatch(/different +a\.csv \(version 1\): trades: 1 changed\n/);
 
   const activated = await casparian("plugin", "activate", "trades@2", "--accept-differences");
-  expect(activated.stdout).toContain(`Its proof is comparison ${report.id}: different on 1 of 2 files`);
+  expect(activated.stdout).toContain(`Promoted with comparison ${report.id}: different on 1 of 2 files`);
   expect((await casparian("plugin", "show", "trades")).stdout).toMatch(
     new RegExp(`in the place of 1; comparison ${report.id}: different on 1 of 2 files, accepted\n`),
   );
