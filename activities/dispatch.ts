@@ -25,6 +25,8 @@ const startedMax = 1_000;
 /** Starts under way at once. */
 const concurrency = 16;
 
+const belated: ReadonlySet<OutboxRow["reason"]> = new Set(["BACKFILL", "REPLAY"]);
+
 export interface DispatchOptions {
   /** At most so many for each group of workers; as many as may be started ahead of their planning unless given. */
   readonly limit?: number;
@@ -113,7 +115,7 @@ export function createDispatcher({ db, client, log, groups = [] }: DispatcherOpt
         { key: pathKey, value: pathAttribute(row.relPath) },
       ],
       // Sources of one priority share the workers evenly: one that drops a million files doesn't hold up the others.
-      priority: { priorityKey: priorityKey(row.priority, { belated: row.reason === "BACKFILL" }), fairnessKey: row.sourceName },
+      priority: { priorityKey: priorityKey(row.priority, { belated: belated.has(row.reason) }), fairnessKey: row.sourceName },
     };
     // One that runs has planned, perhaps, and must hear that there is more to do; of what is new it knows.
     const signal = row.reason === "NEW" ? null : { name: signals.replan, args: [] };

@@ -31,6 +31,7 @@ export const verbs: readonly Verb[] = [
   { name: "contract", summary: "what rows must look like, and what becomes of others", load: () => import("./contract.ts") },
   { name: "quarantine", summary: "rows that were set aside, and why", load: () => import("./quarantine.ts") },
   { name: "backfill", summary: "queue files on record that a plugin has not had", load: () => import("./backfill.ts") },
+  { name: "replay", summary: "have a chosen version process files on record", load: () => import("./replay.ts") },
   { name: "jobs", summary: "what was done, what failed and why; retry, cancel", load: () => import("./jobs.ts") },
   { name: "files", summary: "the files on record", load: () => import("./files.ts") },
   { name: "versions", summary: "all versions of one file", load: () => import("./versions.ts") },

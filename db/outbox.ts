@@ -2,9 +2,9 @@ import type { Queryable } from "./pool.ts";
 
 /**
  * `NEW`: a version that was just recorded. `BACKFILL`: an old one, to be routed by the present rules. `RETRY`: jobs of it were queued
- * again. The first two have the version routed.
+ * again. `REPLAY`: a replay has made jobs of it. The first two have the version routed; backfills and replays go behind the others.
  */
-export type OutboxReason = "NEW" | "RETRY" | "BACKFILL";
+export type OutboxReason = "NEW" | "RETRY" | "BACKFILL" | "REPLAY";
 
 /** A version whose workflow is to be started, with what names it to a person. */
 export interface OutboxRow {
@@ -40,7 +40,7 @@ export async function insertOutbox(db: Queryable, fileVersionIds: readonly strin
     `${enqueue(reason, versionsOnRecord)}
      on conflict (file_version_id) do update
      set started_at = null, requested_at = now(), priority = excluded.priority, worker_group = excluded.worker_group,
-       reason = case when o.reason = 'RETRY' then excluded.reason else o.reason end`,
+       reason = case when o.reason in ('RETRY', 'REPLAY') then excluded.reason else o.reason end`,
     [fileVersionIds],
   );
 }
@@ -81,11 +81,11 @@ export interface OutboxClaim {
 
 /**
  * Marks versions as started and returns them: those of the source with the highest priority first, in it those that are new before those
- * of a backfill, in these the longest waiting first. Several dispatchers may claim at once.
+ * of a backfill or replay, in these the longest waiting first. Several dispatchers may claim at once.
  */
 export async function claimOutbox(db: Queryable, { limit, startedMax, lost, workerGroup }: OutboxClaim): Promise<readonly OutboxRow[]> {
   const recently = `now() - make_interval(secs => ${lostAfterSeconds})`;
-  const order = "priority desc, (reason = 'BACKFILL'), requested_at";
+  const order = "priority desc, (reason in ('BACKFILL', 'REPLAY')), requested_at";
   const { rows } = await db.query<OutboxRow>(
     `with started as (
        select count(*) as n from cf_outbox where worker_group = $3 and started_at > ${recently}
@@ -103,7 +103,7 @@ export async function claimOutbox(db: Queryable, { limit, startedMax, lost, work
      join cf_file_version v on v.id = c.file_version_id
      join cf_file_location l on l.id = v.location_id
      join cf_source_root s on s.id = l.source_id
-     order by c.priority desc, (c.reason = 'BACKFILL'), c.requested_at, c.file_version_id`,
+     order by c.priority desc, (c.reason in ('BACKFILL', 'REPLAY')), c.requested_at, c.file_version_id`,
     [limit, startedMax, workerGroup ?? ""],
   );
   return rows;

@@ -88,3 +88,20 @@ export async function outputTotals(db: Queryable, asOf: AsOf): Promise<readonly 
   );
   return rows;
 }
+
+/** The outputs of other versions of a plugin that have current results of these file versions: how many, and where. */
+export async function standingBeside(
+  db: Queryable,
+  versionIds: readonly string[],
+  { pluginName, pluginId }: { readonly pluginName: string; readonly pluginId: string },
+): Promise<readonly { readonly output: string; readonly uri: string; readonly versions: number }[]> {
+  if (versionIds.length === 0) return [];
+  const { rows } = await db.query<{ output: string; uri: string; versions: number }>(
+    `select o.output_name as output, o.sink_uri as uri, count(distinct o.file_version_id)::float8 as versions
+     from cf_job_output o join cf_processing_job j on j.id = o.job_id
+     where o.file_version_id = any ($1::bigint[]) and o.plugin_id <> $2 and j.plugin_name = $3 and o.state = 'COMMITTED' and o.replaced_at is null
+     group by o.output_name, o.sink_uri order by o.output_name`,
+    [versionIds, pluginId, pluginName],
+  );
+  return rows;
+}

@@ -36,6 +36,21 @@ begin
   return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.cf_file_replay_move()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  if not (case old.state
+    when 'RUNNING' then new.state in ('STOPPED', 'COMPLETED')
+    when 'STOPPED' then new.state = 'RUNNING'
+    else false
+  end) then
+    raise exception 'replay % cannot go from % to %', old.id, old.state, new.state using errcode = 'restrict_violation';
+  end if;
+  return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.cf_job_event()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -272,6 +287,45 @@ create table cf_file_location (
   constraint cf_file_location_state_check CHECK ((state = ANY (ARRAY['PRESENT'::text, 'VANISHED'::text])))
 );
 
+create table cf_file_replay (
+  id bigint generated always as identity not null,
+  plugin_id bigint not null,
+  plugin_name text not null,
+  pattern text,
+  source_id bigint,
+  since timestamp with time zone,
+  all_versions boolean not null,
+  versions_max integer,
+  at_once integer not null,
+  until_version bigint not null,
+  expected integer not null,
+  actor text not null,
+  requested_at timestamp with time zone default now() not null,
+  state text default 'RUNNING'::text not null,
+  reason text,
+  ended_at timestamp with time zone,
+  location_at bigint default 0 not null,
+  version_at bigint default 0 not null,
+  handed_out integer default 0 not null,
+  skipped integer default 0 not null,
+  constraint cf_file_replay_at_once_check CHECK (((at_once >= 1) AND (at_once <= 1000))),
+  constraint cf_file_replay_check CHECK (((state = 'RUNNING'::text) = (ended_at IS NULL))),
+  constraint cf_file_replay_check1 CHECK (((reason IS NULL) OR (state = 'STOPPED'::text))),
+  constraint cf_file_replay_pkey PRIMARY KEY (id),
+  constraint cf_file_replay_state_check CHECK ((state = ANY (ARRAY['RUNNING'::text, 'STOPPED'::text, 'COMPLETED'::text]))),
+  constraint cf_file_replay_versions_max_check CHECK ((versions_max > 0))
+);
+
+create table cf_file_replay_job (
+  replay_id bigint not null,
+  job_id bigint not null,
+  state text default 'OPEN'::text not null,
+  is_own boolean not null,
+  constraint cf_file_replay_job_check CHECK ((is_own OR (state <> 'WITHDRAWN'::text))),
+  constraint cf_file_replay_job_pkey PRIMARY KEY (replay_id, job_id),
+  constraint cf_file_replay_job_state_check CHECK ((state = ANY (ARRAY['OPEN'::text, 'WITHDRAWN'::text, 'COMPLETED'::text, 'PARTIAL'::text, 'FAILED'::text, 'CANCELLED'::text, 'SUPERSEDED'::text, 'SKIPPED'::text])))
+);
+
 create table cf_file_version (
   id bigint generated always as identity not null,
   location_id bigint not null,
@@ -369,7 +423,7 @@ create table cf_outbox (
   priority integer not null,
   worker_group text not null,
   constraint cf_outbox_pkey PRIMARY KEY (file_version_id),
-  constraint cf_outbox_reason_check CHECK ((reason = ANY (ARRAY['NEW'::text, 'RETRY'::text, 'BACKFILL'::text])))
+  constraint cf_outbox_reason_check CHECK ((reason = ANY (ARRAY['NEW'::text, 'RETRY'::text, 'BACKFILL'::text, 'REPLAY'::text])))
 );
 
 create table cf_plugin_comparison (
@@ -715,6 +769,14 @@ alter table cf_file_location add constraint cf_file_location_container_id_fkey F
 
 alter table cf_file_location add constraint cf_file_location_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
 
+alter table cf_file_replay add constraint cf_file_replay_plugin_id_fkey FOREIGN KEY (plugin_id) REFERENCES cf_plugin_manifest(id);
+
+alter table cf_file_replay add constraint cf_file_replay_source_id_fkey FOREIGN KEY (source_id) REFERENCES cf_source_root(id);
+
+alter table cf_file_replay_job add constraint cf_file_replay_job_job_id_fkey FOREIGN KEY (job_id) REFERENCES cf_processing_job(id);
+
+alter table cf_file_replay_job add constraint cf_file_replay_job_replay_id_fkey FOREIGN KEY (replay_id) REFERENCES cf_file_replay(id) ON DELETE CASCADE;
+
 alter table cf_file_version add constraint cf_file_version_container_version_id_fkey FOREIGN KEY (container_version_id) REFERENCES cf_file_version(id);
 
 alter table cf_file_version add constraint cf_file_version_location_id_fkey FOREIGN KEY (location_id) REFERENCES cf_file_location(id);
@@ -811,6 +873,10 @@ CREATE INDEX cf_file_location_member ON public.cf_file_location USING btree (con
 
 CREATE UNIQUE INDEX cf_file_location_path_key ON public.cf_file_location USING btree (source_id, cf_path_key(rel_path));
 
+CREATE INDEX cf_file_replay_job_state ON public.cf_file_replay_job USING btree (replay_id, state);
+
+CREATE INDEX cf_file_replay_running ON public.cf_file_replay USING btree (id) WHERE (state = 'RUNNING'::text);
+
 CREATE INDEX cf_file_version_content ON public.cf_file_version USING btree (content_hash);
 
 CREATE INDEX cf_file_version_member ON public.cf_file_version USING btree (container_version_id) WHERE (container_version_id IS NOT NULL);
@@ -825,7 +891,7 @@ CREATE UNIQUE INDEX cf_job_output_one_result ON public.cf_job_output USING btree
 
 CREATE INDEX cf_outbox_started ON public.cf_outbox USING btree (worker_group, started_at) WHERE (started_at IS NOT NULL);
 
-CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (worker_group, priority DESC, ((reason = 'BACKFILL'::text)), requested_at) WHERE (started_at IS NULL);
+CREATE INDEX cf_outbox_unstarted ON public.cf_outbox USING btree (worker_group, priority DESC, ((reason = ANY (ARRAY['BACKFILL'::text, 'REPLAY'::text]))), requested_at) WHERE (started_at IS NULL);
 
 CREATE INDEX cf_plugin_comparison_pair ON public.cf_plugin_comparison USING btree (before_id, after_id, id);
 
@@ -882,6 +948,8 @@ CREATE TRIGGER cf_contract_immutable BEFORE UPDATE ON public.cf_contract FOR EAC
 CREATE TRIGGER cf_file_location_member_changed BEFORE UPDATE OF container_id ON public.cf_file_location FOR EACH ROW WHEN ((new.container_id IS DISTINCT FROM old.container_id)) EXECUTE FUNCTION cf_member_guard();
 
 CREATE TRIGGER cf_file_location_member_inserted BEFORE INSERT ON public.cf_file_location FOR EACH ROW WHEN ((new.container_id IS NOT NULL)) EXECUTE FUNCTION cf_member_guard();
+
+CREATE TRIGGER cf_file_replay_moves BEFORE UPDATE OF state ON public.cf_file_replay FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION cf_file_replay_move();
 
 CREATE TRIGGER cf_file_version_immutable BEFORE UPDATE ON public.cf_file_version FOR EACH ROW EXECUTE FUNCTION cf_refuse();
 

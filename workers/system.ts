@@ -13,6 +13,7 @@ import { ensureSearchAttributes } from "../services/search-attributes.ts";
 import type { Tools } from "../services/tools.ts";
 import { createSinks } from "../sinks/registry.ts";
 import { openStore } from "../snapshots/store.ts";
+import { driveReplays } from "./drive-replays.ts";
 import { every } from "./every.ts";
 import { keepSnapshots } from "./keep-snapshots.ts";
 import { captureTemporalLog } from "./log.ts";
@@ -164,6 +165,8 @@ async function startParts(
   const worker = await startWorker({ settings, services, connection, client, sinks, store, dispatch: dispatcher.dispatch, log }, stack);
   const dispatching = every(dispatchIntervalMs, "dispatching", log, () => dispatcher.dispatch());
   stack.defer(() => dispatching.stop());
+  const replaying = every(dispatchIntervalMs, "driving replays", log, () => driveReplays(db, client));
+  stack.defer(() => replaying.stop());
   const rescuing = every(rescueIntervalMs, "looking after quiet jobs", log, () => rescueJobs(db, client, log));
   stack.defer(() => rescuing.stop());
   const moving = every(moveIntervalMs, "moving work to its workers", log, () =>

@@ -8,6 +8,7 @@ import { membersFolder } from "../activities/archive-input.ts";
 import { createJobActivities } from "../activities/job.ts";
 import { createPace } from "../activities/pace.ts";
 import { createPlanActivities } from "../activities/plan.ts";
+import { createReplayFilesActivities } from "../activities/replay-files.ts";
 import { createRequestScanActivities } from "../activities/request-scan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createVersionOf } from "../activities/version-of.ts";
@@ -142,6 +143,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
         if (source !== null) await requestScan(client, source, [relPath]);
       },
     }),
+    ...createReplayFilesActivities({ db, log, dispatch }),
     ...createScanActivities({ db, log, dispatch, store, threads }),
     ...createRequestScanActivities({ db, requestScan: (source) => requestScan(client, source, "due") }),
   };

@@ -7,13 +7,18 @@ export function taskQueueOf(workerGroup: string | null): string {
   return workerGroup === null ? taskQueue : `${taskQueue}:${workerGroup}`;
 }
 
-export const workflowTypes = { processFileVersion: "processFileVersion", scanSource: "scanSource", requestScan: "requestScan" } as const;
+export const workflowTypes = {
+  processFileVersion: "processFileVersion",
+  scanSource: "scanSource",
+  requestScan: "requestScan",
+  replayFiles: "replayFiles",
+} as const;
 
 /**
  * `processFileVersion`: plan again, because a job was queued anew; cancel one job by id. `scanSource`: look at these paths, or at
- * everything; a scan of everything is due, which is nothing new to one that is under way.
+ * everything; a scan of everything is due, which is nothing new to one that is under way. `replayFiles`: look at the record now.
  */
-export const signals = { replan: "replan", cancelJob: "cancelJob", hint: "hint", due: "due" } as const;
+export const signals = { replan: "replan", cancelJob: "cancelJob", hint: "hint", due: "due", look: "look" } as const;
 
 /** Keyword attributes by which an operator finds workflows; `CasparianPlugin` is a list. */
 export const searchAttributes = {
@@ -34,6 +39,10 @@ export function fileVersionIdOf(workflowId: string): string | null {
 
 export function scanWorkflowId(sourceName: string): string {
   return `scan:${sourceName}`;
+}
+
+export function replayWorkflowId(replayId: string): string {
+  return `replay:${replayId}`;
 }
 
 /** The Temporal Schedule of a source. */

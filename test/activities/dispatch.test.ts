@@ -175,6 +175,15 @@ test("a source with a higher priority goes first, then what is new before a back
   expect(await priorityOf(late!)).toMatchObject({ priorityKey: 4, fairnessKey: "patient" });
 });
 
+test("a replay goes behind what is new, also behind what came later", async () => {
+  const [replayed, first, second] = await recordFiles("r0", "r1", "r2");
+  await database.db.query("update cf_outbox set reason = 'REPLAY', requested_at = now() - interval '1 h' where file_version_id = $1", [
+    replayed,
+  ]);
+  expect(await startOrder({ replayed: replayed!, first: first!, second: second! })).toEqual(["first", "second", "replayed"]);
+  expect(await priorityOf(replayed!)).toMatchObject({ priorityKey: 4, fairnessKey: "drops" });
+});
+
 test("a changed priority holds for what waits already", async () => {
   const [slow] = [await addSource("slow", {})];
   const [other] = await recordFiles("e1");
