@@ -16,6 +16,7 @@ import { newCommand } from "./plugin-new.ts";
 import { testCommand } from "./plugin-test.ts";
 import { describeSignature, signCommand } from "./plugin-sign.ts";
 import { findPluginTools } from "./plugin-tools.ts";
+import { describeIdentity } from "./whoami.ts";
 import { readArgument } from "./read-argument.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
@@ -198,6 +199,7 @@ function describePlugin(shell: Shell, detail: PluginDetail): string {
     ...(plugin.manifest.process === "fresh" ? ([["process", "a fresh interpreter for each file"]] as const) : []),
     ["published", `${absoluteTime(plugin.publishedAt)} by ${plugin.publisher}`],
     ["activated", describePromotion(promotion)],
+    ["publisher", plugin.publisherIdentity === null ? "" : describeIdentity(plugin.publisherIdentity)],
     ["signed", describeSignature(signature)],
     ["gatekeeper", summarizeReport(gatekeeper)],
     ["description", plugin.manifest.description ?? ""],

@@ -45,7 +45,7 @@ export async function withSession<T>(shell: Shell, needs: SessionNeeds, work: (s
   await using stack = new AsyncDisposableStack();
   const settings = shell.settings();
   const session = await openSession(
-    { settings, needs, log: shell.log, onProgress: (text) => shell.terminal.live && shell.terminal.progress(text) },
+    { settings, needs, log: shell.log, signal: shell.signal, onProgress: (text) => shell.terminal.live && shell.terminal.progress(text) },
     stack,
   );
   shell.terminal.clearProgress();
@@ -61,11 +61,12 @@ interface Opening {
   readonly needs: SessionNeeds;
   readonly log: Log;
   readonly onProgress: (text: string) => void;
+  readonly signal: AbortSignal;
 }
 
 /** Whatever is opened or started is ended by `stack`. */
 async function openSession(opening: Opening, stack: AsyncDisposableStack): Promise<Session> {
-  const { settings, needs, log } = opening;
+  const { settings, needs, log, signal } = opening;
   const isEmbedded = settings.database.kind === "embedded" || settings.temporal.kind === "embedded";
   let running = isEmbedded ? await readRunFile(settings.stateDir) : null;
   let urls: Session["urls"];
@@ -80,7 +81,20 @@ async function openSession(opening: Opening, stack: AsyncDisposableStack): Promi
   stack.defer(() => db.end());
   const temporalPlace = placeOf(settings, running);
   const temporal = needs.temporal === undefined ? null : await connectTemporal(settings, temporalPlace, needs.temporal, log, stack);
-  return { db, actor: localActor(), temporal, urls, temporalPlace, running };
+  const signIn = signInOf(settings, signal);
+  return { db, actor: localActor(), signIn, temporal, urls, temporalPlace, running };
+}
+
+/** Loaded only where it is asked for. */
+function signInOf({ plugins: { signIn: policy } }: Settings, signal: AbortSignal): Session["signIn"] {
+  if (policy === null) return undefined;
+  return async () => {
+    const [{ signedIn }, { tokenFile }] = await Promise.all([
+      import("../services/sign-in/sign-in.ts"),
+      import("../services/sign-in/token-file.ts"),
+    ]);
+    return signedIn({ policy, file: tokenFile(policy, process.env), signal });
+  };
 }
 
 function urlsOf({ database }: RunFile): Session["urls"] {

@@ -45,6 +45,16 @@ const shape = z.strictObject({
       vulnerability_service: z
         .string({ error: serviceForm })
         .refine((given) => given === "off" || /^https?:\/\/\S+$/.test(given), { error: serviceForm }),
+      sign_in: z
+        .strictObject({
+          issuer: text,
+          client_id: text,
+          scopes: text,
+          audience: text,
+          claim: text,
+          allow: z.array(text, { error: "names in a list" }).min(1, "at least one name"),
+        })
+        .partial(),
     })
     .partial()
     .default({}),

@@ -6,10 +6,12 @@ import type { GatekeeperPolicy } from "../domain/gatekeeper.ts";
 import { requireName } from "../domain/name.ts";
 import type { OpenLineageSettings } from "../domain/openlineage.ts";
 import { safeUrl } from "../domain/safe-url.ts";
+import type { SignInPolicy } from "../domain/sign-in.ts";
 import type { TransportName } from "../domain/transport.ts";
 import { readEnvironment } from "./environment.ts";
 import { readFileSettings, type FileSettings, type LogLevel } from "./file.ts";
 import { openLineageSettings } from "./openlineage.ts";
+import { signInPolicy } from "./sign-in.ts";
 import { temporalSettings, type TemporalSettings } from "./temporal.ts";
 
 /** Everything that a process is told from outside; read once and never changed. */
@@ -51,6 +53,8 @@ export interface Settings {
     readonly trustedKeys: string;
     /** What publishing makes of what stands out in a plugin's code and lock. */
     readonly gatekeeper: GatekeeperPolicy;
+    /** Where those sign in who change which code runs; null where nobody needs to. */
+    readonly signIn: SignInPolicy | null;
   };
   readonly bridge: { readonly transport: TransportName };
   readonly openLineage: OpenLineageSettings;
@@ -115,6 +119,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
         allow: file.plugins.gatekeeper_allow ?? [],
         vulnerabilityService: file.plugins.vulnerability_service,
       },
+      signIn: signInPolicy(file.plugins.sign_in),
     },
     bridge: { transport: file.bridge.transport ?? "unix" },
     openLineage: openLineageSettings(env, file.openlineage, home),

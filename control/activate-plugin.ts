@@ -7,6 +7,7 @@ import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import type { ComparisonSummary } from "../db/comparison.ts";
 import { findPlugin, findPluginVersion } from "./find-plugin.ts";
+import { identify } from "./identify.ts";
 import { recordPromotion, type ProofOptions } from "./prove-promotion.ts";
 import { refuseRejected } from "./reject-plugin.ts";
 
@@ -56,6 +57,7 @@ async function activate(
   options: BackfillOptions & ProofOptions,
 ): Promise<ActivatedPlugin> {
   const { db, actor } = context;
+  const identity = await identify(context);
   const activated = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const chosen = await choose(tx);
@@ -67,7 +69,7 @@ async function activate(
     await activateArtifact(tx, name, chosen.id);
     await replaceManifestRules(tx, name, chosen.manifest.patterns);
     const detail = { retired: before, comparison: comparison?.id ?? null, acceptDifferences: options.acceptDifferences === true };
-    await insertAudit(tx, { actor, action: "plugin.activate", subject: `${name}@${chosen.version}`, detail });
+    await insertAudit(tx, { actor, identity, action: "plugin.activate", subject: `${name}@${chosen.version}`, detail });
     return { plugin: await findPluginVersion(tx, name, chosen.version), before, changed: true, comparison };
   });
   return { ...activated, backlog: await backfill(context, { rules: await activeRules(db), plugin: name }, options) };

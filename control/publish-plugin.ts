@@ -23,6 +23,7 @@ import { checkPattern } from "../domain/route.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
 import { examinePlugin, refuseFindings } from "./gatekeeper.ts";
+import { identify } from "./identify.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { recordPromotion } from "./prove-promotion.ts";
 import { refuseRejected } from "./reject-plugin.ts";
@@ -88,6 +89,7 @@ export async function publishPlugin(
   options: Omit<BackfillOptions, "insert"> = {},
 ): Promise<PublishedPlugin> {
   const { db, actor } = context;
+  const identity = await identify(context);
   const source = await readSource(request.file);
   const tools = { ...request.tools, python: await pythonOf(request.tools, source) };
   const parsed = await readPlugin({ python: tools.python, source, fileName: basename(request.file) });
@@ -114,7 +116,12 @@ export async function publishPlugin(
     let pluginId = same?.id;
     if (pluginId === undefined) {
       await insertEnvironment(tx, environment);
-      pluginId = await insertArtifact(tx, { ...artifact, version: wanted ?? nextVersion(versions), publisher: actor });
+      pluginId = await insertArtifact(tx, {
+        ...artifact,
+        version: wanted ?? nextVersion(versions),
+        publisher: actor,
+        publisherIdentity: identity,
+      });
     }
     if (gatekeeper !== null) await keepGatekeeperReport(tx, pluginId, gatekeeper);
     if (request.key !== undefined) await signVersion(tx, name, pluginId, request.key);
@@ -126,6 +133,7 @@ export async function publishPlugin(
     if (outcome !== "unchanged" || wired.rulesAdded.length > 0 || wired.rulesRemoved.length > 0) {
       await insertAudit(tx, {
         actor,
+        identity,
         action: auditActions[outcome],
         subject: `${name}@${described.plugin.version}`,
         detail: { artifactHash: hash, environmentHash: environment.hash, ...wired, signedWith: request.key?.publicKey ?? null },

@@ -5,6 +5,7 @@ import { listPlugins, lockPluginName, setSignature, type PluginSummary } from ".
 import { transaction, type Queryable } from "../db/pool.ts";
 import type { ControlContext } from "./context.ts";
 import { findPluginVersion } from "./find-plugin.ts";
+import { identify } from "./identify.ts";
 
 export interface SignedPlugin {
   readonly plugin: PluginSummary;
@@ -13,12 +14,15 @@ export interface SignedPlugin {
 }
 
 /** Signs a published version, in place of the signature that it had. Throws WrongUse for an unknown one. */
-export async function signPlugin({ db, actor }: ControlContext, name: string, version: string, key: SigningKey): Promise<SignedPlugin> {
+export async function signPlugin(context: ControlContext, name: string, version: string, key: SigningKey): Promise<SignedPlugin> {
+  const { db, actor } = context;
+  const identity = await identify(context);
   return transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const { id } = await findPluginVersion(tx, name, version);
     const changed = await signVersion(tx, name, id, key);
-    if (changed) await insertAudit(tx, { actor, action: "plugin.sign", subject: `${name}@${version}`, detail: { key: key.publicKey } });
+    if (changed)
+      await insertAudit(tx, { actor, identity, action: "plugin.sign", subject: `${name}@${version}`, detail: { key: key.publicKey } });
     return { plugin: await findPluginVersion(tx, name, version), changed };
   });
 }

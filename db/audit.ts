@@ -1,3 +1,4 @@
+import type { Identity } from "../domain/sign-in.ts";
 import type { Queryable } from "./pool.ts";
 
 export interface AuditEntry {
@@ -9,16 +10,25 @@ export interface AuditEntry {
   readonly subject: string;
   /** JSON only and never secrets. */
   readonly detail?: Readonly<Record<string, unknown>>;
+  /** Who the actor is by the word of a sign-in server; null where nobody had to sign in. */
+  readonly identity?: Identity | null;
 }
 
 /** Appends to the audit trail; belongs into the transaction of the change itself. */
 export async function insertAudit(db: Queryable, entry: AuditEntry): Promise<void> {
-  await db.query("insert into cf_audit (actor, action, subject, detail) values ($1, $2, $3, $4)", [
-    entry.actor,
-    entry.action,
-    entry.subject,
-    JSON.stringify(entry.detail ?? {}),
-  ]);
+  const { identity = null } = entry;
+  await db.query(
+    `insert into cf_audit (actor, action, subject, detail, actor_issuer, actor_subject, actor_email) values ($1, $2, $3, $4, $5, $6, $7)`,
+    [
+      entry.actor,
+      entry.action,
+      entry.subject,
+      JSON.stringify(entry.detail ?? {}),
+      identity?.issuer ?? null,
+      identity?.subject ?? null,
+      identity?.email ?? null,
+    ],
+  );
 }
 
 /** Who last did this to each subject. */

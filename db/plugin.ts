@@ -1,5 +1,6 @@
 import { TerminalFailure } from "../domain/failure.ts";
 import type { PluginArtifact, PluginEnvironment, PluginManifest, PluginState } from "../domain/plugin.ts";
+import type { Identity } from "../domain/sign-in.ts";
 import type { Queryable } from "./pool.ts";
 
 /** An artifact as lists show it, without its code. */
@@ -13,6 +14,8 @@ export interface PluginSummary {
   readonly manifest: PluginManifest;
   /** `user@host`. */
   readonly publisher: string;
+  /** Who that is by the word of a sign-in server; null where nobody had to sign in. */
+  readonly publisherIdentity: Identity | null;
   readonly publishedAt: Date;
   /** Over name, version and artifact hash; null where nobody has signed it. */
   readonly signature: string | null;
@@ -88,6 +91,8 @@ export async function loadEnvironment(db: Queryable, hash: string): Promise<Plug
 export async function listPlugins(db: Queryable, name: string | null): Promise<readonly PluginSummary[]> {
   const { rows } = await db.query<PluginSummary>(
     `select id, name, version, state, artifact_hash as "artifactHash", environment_hash as "environmentHash", manifest, publisher,
+       case when publisher_subject is not null then
+         json_build_object('issuer', publisher_issuer, 'subject', publisher_subject, 'email', publisher_email) end as "publisherIdentity",
        published_at as "publishedAt", signature, activated_at as "activatedAt", rejected_reason as "rejectedReason"
      from cf_plugin_manifest where $1::text is null or name = $1 order by name, cf_plugin_manifest.id desc`,
     [name],
@@ -109,13 +114,17 @@ export async function insertEnvironment(db: Queryable, environment: PluginEnviro
   ]);
 }
 
-export type NewArtifact = Omit<PluginArtifact, "id" | "state" | "signature"> & { readonly publisher: string };
+export type NewArtifact = Omit<PluginArtifact, "id" | "state" | "signature"> & {
+  readonly publisher: string;
+  readonly publisherIdentity?: Identity | null;
+};
 
 /** Stores a new artifact as STAGED and returns its id; `activateArtifact` lets it take files. */
 export async function insertArtifact(db: Queryable, artifact: NewArtifact): Promise<string> {
   const { rows } = await db.query<{ id: string }>(
-    `insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher)
-     values ($1, $2, $3, $4, $5, $6, 'STAGED', $7) returning id`,
+    `insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher,
+       publisher_issuer, publisher_subject, publisher_email)
+     values ($1, $2, $3, $4, $5, $6, 'STAGED', $7, $8, $9, $10) returning id`,
     [
       artifact.name,
       artifact.version,
@@ -124,6 +133,9 @@ export async function insertArtifact(db: Queryable, artifact: NewArtifact): Prom
       JSON.stringify(artifact.manifest),
       artifact.environmentHash,
       artifact.publisher,
+      artifact.publisherIdentity?.issuer ?? null,
+      artifact.publisherIdentity?.subject ?? null,
+      artifact.publisherIdentity?.email ?? null,
     ],
   );
   return rows[0]!.id;

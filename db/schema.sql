@@ -138,8 +138,10 @@ CREATE OR REPLACE FUNCTION public.cf_plugin_manifest_guard()
  LANGUAGE plpgsql
 AS $function$
 begin
-  if (new.name, new.version, new.artifact_hash, new.source_code, new.manifest, new.environment_hash, new.publisher, new.published_at)
-    is distinct from (old.name, old.version, old.artifact_hash, old.source_code, old.manifest, old.environment_hash, old.publisher, old.published_at)
+  if (new.name, new.version, new.artifact_hash, new.source_code, new.manifest, new.environment_hash, new.publisher, new.published_at,
+      new.publisher_issuer, new.publisher_subject, new.publisher_email)
+    is distinct from (old.name, old.version, old.artifact_hash, old.source_code, old.manifest, old.environment_hash, old.publisher, old.published_at,
+      old.publisher_issuer, old.publisher_subject, old.publisher_email)
   then raise exception 'a published plugin is immutable but for its state' using errcode = 'restrict_violation';
   end if;
   return new;
@@ -217,6 +219,10 @@ create table cf_audit (
   action text not null,
   subject text not null,
   detail jsonb default '{}'::jsonb not null,
+  actor_issuer text,
+  actor_subject text,
+  actor_email text,
+  constraint cf_audit_identity CHECK ((((actor_issuer IS NULL) = (actor_subject IS NULL)) AND ((actor_email IS NULL) OR (actor_subject IS NOT NULL)))),
   constraint cf_audit_pkey PRIMARY KEY (id)
 );
 
@@ -476,8 +482,12 @@ create table cf_plugin_manifest (
   published_at timestamp with time zone default now() not null,
   activated_at timestamp with time zone,
   rejected_reason text,
+  publisher_issuer text,
+  publisher_subject text,
+  publisher_email text,
   constraint cf_plugin_manifest_activated CHECK (((state <> ALL (ARRAY['ACTIVE'::text, 'RETIRED'::text])) OR (activated_at IS NOT NULL))),
   constraint cf_plugin_manifest_artifact_hash_check CHECK ((artifact_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_plugin_manifest_identity CHECK ((((publisher_issuer IS NULL) = (publisher_subject IS NULL)) AND ((publisher_email IS NULL) OR (publisher_subject IS NOT NULL)))),
   constraint cf_plugin_manifest_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
   constraint cf_plugin_manifest_name_version_key UNIQUE (name, version),
   constraint cf_plugin_manifest_pkey PRIMARY KEY (id),

@@ -40,6 +40,7 @@ test("a home without a file has all defaults, frozen", async () => {
       requireSignature: false,
       trustedKeys: join(home, "trusted-keys"),
       gatekeeper: { mode: "warn", allow: [], vulnerabilityService: undefined },
+      signIn: null,
     },
     bridge: { transport: "unix" },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
@@ -90,6 +91,31 @@ test("every key of the file counts", async () => {
     },
     logLevel: "warn",
   });
+});
+
+test("who must sign in to publish", async () => {
+  const read1 = async (signIn: string) => (await read(`[plugins]\nsign_in = { ${signIn} }`)).plugins.signIn;
+  expect(await read1('issuer = "https://login.example.org/t", client_id = "casparian"')).toEqual({
+    issuer: "https://login.example.org/t",
+    clientId: "casparian",
+    scopes: "openid profile email offline_access",
+    audience: null,
+    claim: "email",
+    allow: null,
+  });
+  expect(await read1('issuer = "http://127.0.0.1:9", client_id = "c", claim = "groups", allow = ["x"], audience = "api"')).toMatchObject({
+    claim: "groups",
+    allow: ["x"],
+    audience: "api",
+  });
+  const wrong = ['client_id = "c"', 'issuer = "http://login.example.org", client_id = "c"', 'issuer = "https://u:p@x", client_id = "c"'];
+  for (const signIn of [
+    ...wrong,
+    'issuer = "https://x", client_id = "c", scopes = "email"',
+    'issuer = "https://x", client_id = "c", allow = []',
+  ])
+    expect((await refusal(`[plugins]\nsign_in = { ${signIn} }`)).message).toMatch(/sign_in/);
+  expect((await refusal('[plugins]\nsign_in = { issuer = "https://u:s3cret@x", client_id = "c" }')).message).not.toContain("s3cret");
 });
 
 const told = (who: string, concurrency: number, logLevel: string): object => ({
