@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
-import type { PluginPool } from "../bridge/pool.ts";
+import type { PluginLimits, PluginPool } from "../bridge/pool.ts";
 import type { PythonSearch } from "../bridge/pythons.ts";
 import { markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { endAttempt, lockJob, setJobState, type JobToRun } from "../db/job.ts";
@@ -47,7 +47,7 @@ export interface JobDependencies {
   readonly trust: { readonly keys: () => TrustedKeys; readonly requireSignature: boolean };
   /** Where copies of contents are, which plugins read rather than the files; none unless given. */
   readonly snapshots?: SnapshotInputs;
-  readonly limits: { readonly seconds: number; readonly memoryBytes: number; readonly logBytes: number };
+  readonly limits: PluginLimits;
   /** Asks for a scan of one path, because it was found to differ from the record. */
   readonly requestScan: (sourceName: string, relPath: string) => Promise<void>;
 }

@@ -60,7 +60,7 @@ function request(python: string, inputPath: string, scratchDir: string) {
     python,
     inputPath,
     scratchDir,
-    limits: { seconds: 600, memoryBytes: 2 ** 30, logBytes: 2 ** 20 },
+    limits: { seconds: 600, memoryBytes: 2 ** 30, scratchBytes: 2 ** 30, logBytes: 2 ** 20 },
     signal: new AbortController().signal,
   };
 }

@@ -9,10 +9,9 @@ export interface ProcessEnd {
   readonly code?: number | undefined;
   /** A signal's number. */
   readonly signal?: number | undefined;
-  /** `memory`: ended because all that the plugin had started took too much. */
-  readonly cause?: "memory" | "killed" | null | undefined;
+  /** Ended because of what all that the plugin had started took together, or because somebody asked for it (`killed`). */
+  readonly cause?: "memory" | "processes" | "files" | "scratch" | "killed" | null | undefined;
   readonly peakMemoryBytes?: number | undefined;
-  readonly cpuSeconds?: number | undefined;
   /** The process could not be started, or nobody knows how it ended. */
   readonly failed?: string | undefined;
 }
@@ -22,6 +21,8 @@ export interface PluginLimits {
   readonly seconds: number;
   /** That the plugin may allocate beyond the interpreter and its libraries. */
   readonly memoryBytes: number;
+  /** That may lie in its scratch folder. */
+  readonly scratchBytes: number;
   /** Kept of each stream of text. Eight times as much ends the plugin. */
   readonly logBytes: number;
 }
@@ -46,6 +47,7 @@ const sentCodes = [
   "PLUGIN_INVALID_OUTPUT",
   "PLUGIN_SCHEMA_CHANGED",
   "PLUGIN_MEMORY_LIMIT",
+  "PLUGIN_SCRATCH_LIMIT",
   "PLUGIN_NOT_STARTED",
 ] as const;
 
@@ -59,7 +61,8 @@ const hints: Readonly<Record<(typeof sentCodes)[number], string>> = {
   PLUGIN_INVALID_OUTPUT: "Rename the output or the column.",
   PLUGIN_SCHEMA_CHANGED:
     "Give every part the same columns and types: name the types when reading (dtype= in read_csv) or cast before yielding.",
-  PLUGIN_MEMORY_LIMIT: "Yield the file in parts (chunksize= in read_csv), or raise the limit pluginMemoryMb.",
+  PLUGIN_MEMORY_LIMIT: "Yield the file in parts (chunksize= in read_csv), or raise plugin_memory_mb under [limits] in casparian.toml.",
+  PLUGIN_SCRATCH_LIMIT: "Remove files that it needs no more, or raise plugin_scratch_mb under [limits] in casparian.toml.",
   PLUGIN_NOT_STARTED: "The traceback in the job's logs shows what this machine refused.",
 };
 
@@ -78,6 +81,8 @@ export function endFailure(end: ProcessEnd, facts: JobFacts): TerminalFailure | 
     return new TransientFailure({ code: "PLUGIN_PARENT_LOST", message, data: dataOf(facts) });
   }
   if (end.cause === "memory" || diedOfMemory(end, facts)) return memoryFailure(facts);
+  if (end.cause === "scratch") return scratchFailure(facts);
+  if (end.cause === "processes" || end.cause === "files") return countFailure(end.cause, facts);
   if (end.signal !== undefined) {
     const signal = signalName(signalMeant(end.signal, facts));
     return new TerminalFailure({
@@ -100,11 +105,27 @@ export function memoryFailure(facts: JobFacts): TerminalFailure {
   return new TerminalFailure({ code: "PLUGIN_MEMORY_LIMIT", message, hint: hints.PLUGIN_MEMORY_LIMIT, data: dataOf(facts) });
 }
 
+function scratchFailure(facts: JobFacts): TerminalFailure {
+  const message = `plugin ${facts.name} filled its working folder: ${mebibytes(facts.limits.scratchBytes)} MiB, 50,000 files and 100 folders in depth are the most`;
+  return new TerminalFailure({ code: "PLUGIN_SCRATCH_LIMIT", message, hint: hints.PLUGIN_SCRATCH_LIMIT, data: dataOf(facts) });
+}
+
+/** As `python/casparian_bridge/watch.py` counts. */
+function countFailure(cause: "processes" | "files", facts: JobFacts): TerminalFailure {
+  const what = cause === "processes" ? "more than 64 processes or 512 threads" : "more than 4,096 files and sockets open";
+  return new TerminalFailure({
+    code: cause === "processes" ? "PLUGIN_PROCESS_LIMIT" : "PLUGIN_FILE_LIMIT",
+    message: `plugin ${facts.name} had ${what} and was ended`,
+    hint: "A plugin reads one file; do one thing after the other, and close what was read.",
+    data: dataOf(facts),
+  });
+}
+
 export function timeFailure(facts: JobFacts): TerminalFailure {
   return new TerminalFailure({
     code: "PLUGIN_TIME_LIMIT",
     message: `plugin ${facts.name} took longer than its limit of ${facts.limits.seconds} s and was ended`,
-    hint: "See in the job's logs what it was doing, or raise the limit pluginSeconds.",
+    hint: "See in the job's logs what it was doing, or raise plugin_seconds under [limits] in casparian.toml.",
     data: dataOf(facts),
   });
 }
@@ -113,7 +134,7 @@ export function logFailure(stream: string, facts: JobFacts): TerminalFailure {
   return new TerminalFailure({
     code: "PLUGIN_LOG_LIMIT",
     message: `plugin ${facts.name} wrote more than ${mebibytes(facts.limits.logBytes * 8)} MiB to ${stream} and was ended`,
-    hint: "Rows belong into what it yields. Write less, or raise the limit logBytes.",
+    hint: "Rows belong into what it yields. Write less, or raise log_bytes under [limits] in casparian.toml.",
     data: dataOf(facts),
   });
 }

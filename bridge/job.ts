@@ -30,7 +30,7 @@ export interface PluginRun {
    * the plugin's libraries can read it, the plugin's own process only the input. A new root costs a new warm parent.
    */
   readonly inputRoot?: string | undefined;
-  /** Made for the run and removed after it. Runs whose scratch folders have one parent folder share a warm parent. */
+  /** Made for the run, in a folder of its plugin's beside this path, and removed after it. */
   readonly scratchDir: string;
   readonly limits: PluginLimits;
   readonly signal: AbortSignal;
@@ -69,7 +69,12 @@ export async function runJob(parent: Parent, transport: Transport, run: PluginRu
   const notices = noticesOf(parent);
   const clock = createClock(handlers);
   const received = createReceived(clock.handlers);
-  const job = parent.start({ inputPath: run.inputPath, scratch: run.scratchDir, memoryBytes: run.limits.memoryBytes });
+  const job = parent.start({
+    inputPath: run.inputPath,
+    scratch: run.scratchDir,
+    memoryBytes: run.limits.memoryBytes,
+    scratchBytes: run.limits.scratchBytes,
+  });
 
   let cause: Cause | undefined;
   let insist: NodeJS.Timeout | undefined;
@@ -147,12 +152,16 @@ function failureOf(
   if (cause?.kind === "failed" && !(cause.error instanceof BrokenProtocol)) return { error: cause.error };
   if (end === undefined) return { error: parentLost(facts.name, parent.lastWords(), facts) };
   // A process that was ended in the middle of a frame has broken nothing.
-  const endedBadly = end.signal !== undefined || end.cause === "memory" || end.failed !== undefined;
+  const endedBadly = end.signal !== undefined || isExcess(end) || end.failed !== undefined;
   if (cause?.kind === "failed" && !(endedBadly && end.cause !== "killed")) return { error: protocolFailure(wordsOf(cause.error), facts) };
   const sent = received.error();
   if (sent !== undefined) return { error: sentFailure(sent, facts) };
   if (received.ended() && end.code === 0) return undefined;
   return { error: endFailure(end, facts) };
+}
+
+function isExcess({ cause }: ProcessEnd): boolean {
+  return cause !== undefined && cause !== null && cause !== "killed";
 }
 
 function wordsOf(error: unknown): string {

@@ -4,8 +4,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import type { Log } from "../domain/log.ts";
+import { type Ready, readControl } from "./control.ts";
 import { parentLost, type ProcessEnd } from "./failure.ts";
 
 export interface ParentOptions {
@@ -26,6 +26,7 @@ export interface JobRequest {
   readonly inputPath: string;
   readonly scratch: string;
   readonly memoryBytes: number;
+  readonly scratchBytes: number;
 }
 
 export interface ParentJob {
@@ -122,7 +123,14 @@ async function launch(
     await Promise.all([rm(home, { recursive: true, force: true }), rm(socketPath, { force: true })]);
   });
   const memory = { bytes: 0, bytesAtStart: 0 };
-  const ready = readMessages(control, { jobs, memory, onNonsense: () => process.kill("SIGKILL") });
+  const ready = readControl(control, {
+    onExit(id, end, parentBytes) {
+      memory.bytes = parentBytes ?? memory.bytes;
+      jobs.get(id)?.(end);
+      jobs.delete(id);
+    },
+    onNonsense: () => process.kill("SIGKILL"),
+  });
   const { plugin, inputRoots, scratchRoot } = options;
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
@@ -136,6 +144,7 @@ async function launch(
     options.log.debug("a warm parent did not start", { plugin: plugin.name, preload, words, ...state });
     return state;
   }
+  memory.bytes = memory.bytesAtStart = state.memoryBytes;
   return {
     socketPath,
     lacks: state.lacks,
@@ -176,56 +185,8 @@ function spawnPython(python: string, home: string): ChildProcess {
   return spawn(python, ["-I", "-S", script], { cwd: home, env, detached: true, stdio: ["ignore", "pipe", "pipe", "pipe"] });
 }
 
-/** What a parent says first. */
-interface Ready {
-  readonly lacks: readonly string[];
-  readonly memoryBytes: number;
-  /** The statement after which there were more threads than its own. */
-  readonly threads?: string | null;
-}
-
 function unlessThreads(ready: Ready): Ready | Unready {
-  return typeof ready.threads === "string" ? { unready: "threads", statement: ready.threads } : ready;
-}
-
-interface Message {
-  readonly ready?: Ready;
-  readonly exit?: ProcessEnd & { readonly id: number; readonly parentBytes?: number };
-}
-
-interface Listening {
-  readonly jobs: Map<number, (end: ProcessEnd | undefined) => void>;
-  readonly memory: { bytes: number; bytesAtStart: number };
-  /** A library's import code has tampered with the channel. */
-  readonly onNonsense: () => void;
-}
-
-/** Resolves with what the first message says; the others are the ends of jobs. */
-function readMessages(control: Socket, { jobs, memory, onNonsense }: Listening): Promise<Ready> {
-  return new Promise((resolve) => {
-    // It passes on the channel's errors: a parent that is killed with messages unread resets it. What counts is its end.
-    const lines = createInterface({ input: control, crlfDelay: Infinity }).on("error", () => {});
-    lines.on("line", (line) => {
-      const message = parseMessage(line);
-      if (message === undefined) return onNonsense();
-      if (message.ready !== undefined) {
-        memory.bytes = memory.bytesAtStart = message.ready.memoryBytes;
-        resolve(message.ready);
-      }
-      if (message.exit === undefined) return;
-      memory.bytes = message.exit.parentBytes ?? memory.bytes;
-      jobs.get(message.exit.id)?.(message.exit);
-      jobs.delete(message.exit.id);
-    });
-  });
-}
-
-function parseMessage(line: string): Message | undefined {
-  try {
-    return JSON.parse(line) as Message;
-  } catch {
-    return undefined;
-  }
+  return ready.threads === undefined ? ready : { unready: "threads", statement: ready.threads };
 }
 
 function send(control: Socket, message: object): void {

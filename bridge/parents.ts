@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { rmdir } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import type { Log } from "../domain/log.ts";
 import type { PluginProcess } from "../domain/plugin.ts";
@@ -66,6 +67,8 @@ export function createParents(options: ParentsOptions): Parents {
     const ended = (): void => {
       use.release();
       forget(held);
+      // Unless the next parent is there already.
+      void rmdir(scratchRoot).catch(() => {});
     };
     void started
       .then((parent) => {

@@ -1,7 +1,7 @@
 import { mkdtempSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Log } from "../domain/log.ts";
 import type { TransportName } from "../domain/transport.ts";
 import { type PluginReport, type PluginRun, runJob } from "./job.ts";
@@ -58,25 +58,39 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
     run: async (request, handlers) => {
       request.signal.throwIfAborted();
       if (closed) throw new Error("the plugin pool is closed");
-      const { plugin, python, scratchDir } = request;
+      const { plugin, python } = request;
+      const scratchDir = scratchOf(request);
       await mkdir(scratchDir, { recursive: true, mode: 0o700 });
       const inputRoots = [request.inputRoot ?? dirname(request.inputPath)];
       const held = parents.acquire({ plugin, python, inputRoots, scratchRoot: dirname(scratchDir) });
       try {
         const parent = await unlessAborted(held.started, request.signal);
-        return await runJob(parent, await chooseTransport(options.transport ?? "unix"), request, handlers);
+        return await runJob(parent, await chooseTransport(options.transport ?? "unix"), { ...request, scratchDir }, handlers);
       } finally {
         await parents.release(held);
         await removeFolder(scratchDir);
       }
     },
-    warm: async (wanted) => !closed && (await parents.warm(wanted)),
+    warm: async (wanted) => {
+      const scratchRoot = scratchRootOf(wanted.plugin.artifactHash, wanted.scratchRoot);
+      await mkdir(scratchRoot, { recursive: true, mode: 0o700 });
+      return !closed && (await parents.warm({ ...wanted, scratchRoot }));
+    },
     close: async () => {
       closed = true;
       await parents.close();
       await rm(socketDir, { recursive: true, force: true });
     },
   };
+}
+
+function scratchOf({ scratchDir, plugin }: PluginRun): string {
+  return join(scratchRootOf(plugin.artifactHash, dirname(scratchDir)), basename(scratchDir));
+}
+
+/** The warm parent may write to the scratch folders of all its jobs, so those of another plugin's lie elsewhere. */
+function scratchRootOf(artifactHash: string, shared: string): string {
+  return join(shared, `plugin-${artifactHash.slice(0, 16)}`);
 }
 
 /** Only this user can come in, and its path leaves room for a socket's name: the kernel takes 107 bytes. */

@@ -1,3 +1,5 @@
+export { printable } from "../domain/printable.ts";
+
 const seconds = { minute: 60, hour: 3600, day: 86_400, month: 2_629_800, year: 31_557_600 } as const;
 
 /** `now`, `40 s ago`, `3 h ago`, `in 5 min`; `–` for null. */
@@ -50,16 +52,4 @@ export function number(amount: number): string {
 /** The first 12 digits of a hash, enough to tell contents apart by eye. */
 export function shortHash(hash: string): string {
   return hash.slice(0, 12);
-}
-
-/**
- * The text with control characters spelled out, because a file's name or a plugin's output may hold what changes a terminal. Line
- * ends and tabs stay when `keepLines` is set.
- */
-export function printable(text: string, options: { readonly keepLines?: boolean } = {}): string {
-  // eslint-disable-next-line no-control-regex -- they are what this looks for
-  return text.replace(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, (character) => {
-    if (options.keepLines === true && (character === "\n" || character === "\t")) return character;
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  });
 }

@@ -1,3 +1,4 @@
+import { pluginLimits } from "../config/settings.ts";
 import { Command, InvalidArgumentError } from "commander";
 import { openComparisons, type Comparisons } from "../control/compare-plugins.ts";
 import { createVersionBytes } from "../workers/version-bytes.ts";
@@ -72,7 +73,7 @@ async function openComparisonsOf(shell: Shell): Promise<Comparisons> {
   return openComparisons({
     tools: await findPluginTools(shell),
     stateDir,
-    limits: { seconds: limits.pluginSeconds, memoryBytes: limits.pluginMemoryMb * 1024 * 1024, logBytes: limits.logBytes },
+    limits: pluginLimits(limits),
     trust: plugins,
     openBytes: await createVersionBytes(stateDir),
     log: shell.log,

@@ -1,6 +1,7 @@
 import { watch } from "chokidar";
 import { Command, InvalidArgumentError } from "commander";
 import { resolve } from "node:path";
+import { pluginLimits } from "../config/settings.ts";
 import { openTrials, type ContractText, type PluginTrial, type TrialRequest, type Trials } from "../control/try-plugin.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import { withExamples } from "./examples.ts";
@@ -58,7 +59,7 @@ async function openTrialsOf(shell: Shell): Promise<Trials> {
   return openTrials({
     tools: await findPluginTools(shell),
     stateDir,
-    limits: { seconds: limits.pluginSeconds, memoryBytes: limits.pluginMemoryMb * 1024 * 1024, logBytes: limits.logBytes },
+    limits: pluginLimits(limits),
     gatekeeper: plugins.gatekeeper,
     log: shell.log,
     onProgress: (step) => shell.terminal.progress(step),

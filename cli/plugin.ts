@@ -20,7 +20,7 @@ import { describeIdentity } from "./whoami.ts";
 import { readArgument } from "./read-argument.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
-import { renderTable, type Column } from "./table.ts";
+import { asStored, renderTable, type Column } from "./table.ts";
 import { topicColumns } from "./topic.ts";
 
 export function createCommand(shell: Shell): Command {
@@ -177,8 +177,8 @@ function showCommand(shell: Shell): Command {
       await withSession(shell, {}, async (session) => {
         const detail = await showPlugin(session, name, version, shell.settings().plugins.trustedKeys);
         shell.terminal.show(detail, () => {
-          if (options.code === true) return detail.sourceCode;
-          return options.lock === true ? detail.environment.lockfile : describePlugin(shell, detail);
+          if (options.code === true) return asStored(shell.terminal, detail.sourceCode);
+          return options.lock === true ? asStored(shell.terminal, detail.environment.lockfile) : describePlugin(shell, detail);
         });
       });
     });

@@ -34,6 +34,11 @@ export function renderTable<Row>(terminal: Terminal, allColumns: readonly Column
   return [header, ...cells.map((texts, r) => line(texts, (i) => columns[i]!.style?.(rows[r]!) ?? null))].join("\n");
 }
 
+/** Letter for letter for a program; on a terminal, which it might change, with control characters spelled out. */
+export function asStored({ width }: Pick<Terminal, "width">, text: string): string {
+  return width === Infinity ? text : printable(text, { keepLines: true });
+}
+
 /** How wide each column is when nothing is shortened. */
 export function naturalWidths<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): readonly number[] {
   return columns.map((column) =>

@@ -25,7 +25,10 @@ const shape = z.strictObject({
   connections: z
     .record(z.string(), z.strictObject({ url: text, url_env: text, url_file: text, password_env: text, password_file: text }).partial())
     .default({}),
-  limits: z.strictObject({ plugin_seconds: count, plugin_memory_mb: count, log_bytes: count }).partial().default({}),
+  limits: z
+    .strictObject({ plugin_seconds: count, plugin_memory_mb: count, plugin_scratch_mb: count, log_bytes: count })
+    .partial()
+    .default({}),
   python: z
     .strictObject({
       interpreter: text,

@@ -33,7 +33,12 @@ export interface Settings {
   };
   /** Servers that sinks' URIs may name, without their secrets. */
   readonly connections: readonly ConnectionSettings[];
-  readonly limits: { readonly pluginSeconds: number; readonly pluginMemoryMb: number; readonly logBytes: number };
+  readonly limits: {
+    readonly pluginSeconds: number;
+    readonly pluginMemoryMb: number;
+    readonly pluginScratchMb: number;
+    readonly logBytes: number;
+  };
   readonly python: {
     /** A path, or a name on the PATH; undefined for `python3`. */
     readonly interpreter?: string | undefined;
@@ -102,6 +107,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     limits: {
       pluginSeconds: file.limits.plugin_seconds ?? 3600,
       pluginMemoryMb: file.limits.plugin_memory_mb ?? 2048,
+      pluginScratchMb: file.limits.plugin_scratch_mb ?? 10_240,
       logBytes: file.limits.log_bytes ?? 1024 * 1024,
     },
     python: {
@@ -125,6 +131,17 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",
   });
+}
+
+/** What the bridge holds a plugin to. */
+export function pluginLimits(limits: Settings["limits"]) {
+  const mebibyte = 1024 * 1024;
+  return {
+    seconds: limits.pluginSeconds,
+    memoryBytes: limits.pluginMemoryMb * mebibyte,
+    scratchBytes: limits.pluginScratchMb * mebibyte,
+    logBytes: limits.logBytes,
+  };
 }
 
 function databaseSettings(url: string, file: FileSettings["database"]): Settings["database"] {

@@ -47,8 +47,6 @@ const advice: Readonly<Record<string, string>> = {
   PLUGIN_RAISED: "Mend the line and try again; with --watch it is tried again whenever the file is saved.",
   CONTRACT_DRIFT: "Mend the plugin's columns, or the contract: its columns, or its policy (evolve, quarantine).",
   PLUGIN_TIME_LIMIT: "What it printed may show what it was doing. The limit is plugin_seconds under [limits] in casparian.toml.",
-  PLUGIN_MEMORY_LIMIT:
-    "Yield the file in parts (chunksize= in read_csv), or raise the limit: plugin_memory_mb under [limits] in casparian.toml.",
 };
 
 function adviceOf({ code, hint }: TerminalFailure | TransientFailure): string | null {

@@ -2,6 +2,7 @@ import { DefaultLogger, Runtime } from "@temporalio/worker";
 import { destination, pino } from "pino";
 import pretty from "pino-pretty";
 import type { Log } from "../domain/log.ts";
+import { printable } from "../domain/printable.ts";
 
 /** A log to stderr: lines for people on a terminal, JSON lines elsewhere when asked for. */
 export function createLog(level: "debug" | "info" | "warn" | "error", format: "text" | "json" = "text"): Log {
@@ -11,11 +12,18 @@ export function createLog(level: "debug" | "info" | "warn" | "error", format: "t
       : pretty({ destination: 2, sync: true, colorize: process.stderr.isTTY, ignore: "pid,hostname", translateTime: "HH:MM:ss" });
   const logger = pino({ level, base: null }, stream);
   return {
-    debug: (message, fields) => logger.debug(fields ?? {}, message),
-    info: (message, fields) => logger.info(fields ?? {}, message),
-    warn: (message, fields) => logger.warn(fields ?? {}, message),
-    error: (message, fields) => logger.error(fields ?? {}, message),
+    debug: (message, fields) => logger.debug(harmless(fields), printable(message, { keepLines: true })),
+    info: (message, fields) => logger.info(harmless(fields), printable(message, { keepLines: true })),
+    warn: (message, fields) => logger.warn(harmless(fields), printable(message, { keepLines: true })),
+    error: (message, fields) => logger.error(harmless(fields), printable(message, { keepLines: true })),
   };
+}
+
+/** A failure's message is what a plugin says, and whoever reads the log does it on a terminal. */
+function harmless(fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, typeof value === "string" ? printable(value, { keepLines: true }) : value]),
+  );
 }
 
 /**

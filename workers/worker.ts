@@ -15,7 +15,7 @@ import { createVersionOf } from "../activities/version-of.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
 import { createPluginPool } from "../bridge/pool.ts";
 import { watchTrustedKeys } from "../bridge/trusted-keys.ts";
-import type { Settings } from "../config/settings.ts";
+import { pluginLimits, type Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
 import { messageOf } from "../domain/failure.ts";
 import type { Log } from "../domain/log.ts";
@@ -133,11 +133,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
       interpreter: tools.python,
       pythons,
       allowBuilds: settings.python.allowBuilds,
-      limits: {
-        seconds: settings.limits.pluginSeconds,
-        memoryBytes: settings.limits.pluginMemoryMb * 1024 * 1024,
-        logBytes: settings.limits.logBytes,
-      },
+      limits: pluginLimits(settings.limits),
       async requestScan(sourceName, relPath) {
         const source = await findSource(db, sourceName);
         if (source !== null) await requestScan(client, source, [relPath]);

@@ -25,7 +25,7 @@ test("a parent that is killed before it has read what is asked of it takes nobod
   try {
     const started = descendantsOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("parent.py"));
     for (const pid of started) process.kill(pid, "SIGSTOP");
-    const job = parent.start({ inputPath, scratch: folder, memoryBytes: 2 ** 30 });
+    const job = parent.start({ inputPath, scratch: folder, memoryBytes: 2 ** 30, scratchBytes: 2 ** 30 });
     // The lowest alone, which reads; the others would end with the channel still whole.
     const lowest = started.find((pid) => descendantsOf(pid).length === 0)!;
     process.kill(lowest, "SIGKILL");

@@ -128,7 +128,7 @@ test("idle parents above the most are ended", async () => {
     await vi.waitFor(() => expect(added().length).toBeLessThanOrEqual(3), patience);
     await pool.close();
     expect(added()).toEqual([]);
-    expect(readdirSync(folder).filter((name) => name.startsWith(".parent"))).toEqual([]);
+    expect(readdirSync(folder)).toEqual(["input.csv"]);
   } finally {
     await pool.close();
     rmSync(folder, { recursive: true, force: true });
@@ -157,10 +157,11 @@ test("a scratch folder that the plugin has closed is removed all the same", asyn
     "import os",
     "class Handler:",
     "    def execute(self, file_path):",
-    "        os.makedirs('a/b')",
+    "        os.umask(0)",
+    "        os.mkdir('a', 0o300)",
+    "        os.mkdir('a/b', 0o300)",
     "        open('a/b/c', 'w').close()",
-    "        os.chmod('a/b', 0)",
-    "        os.chmod('a', 0)",
+    "        os.mkdir('a/d', 0)",
   ].join("\n");
   await runner.run({ source });
   expect(scratchFolders()).toEqual([]);
@@ -197,11 +198,11 @@ function requestFor(name: string, folder: string, input = "a,b\n1,x\n") {
     python: testTools().environmentPython,
     inputPath,
     scratchDir: join(folder, "scratch"),
-    limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024 },
+    limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, scratchBytes: 2 ** 30, logBytes: 1024 * 1024 },
     signal: new AbortController().signal,
   };
 }
 
 function scratchFolders(): readonly string[] {
-  return readdirSync(runner.folder).filter((name) => name.startsWith("scratch"));
+  return readdirSync(runner.folder, { recursive: true, encoding: "utf8" }).filter((path) => path.includes("scratch"));
 }

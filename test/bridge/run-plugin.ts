@@ -72,7 +72,7 @@ export function createRunner(options: { readonly maxParents?: number; readonly t
         python: asked.python ?? testTools().environmentPython,
         inputPath,
         scratchDir: join(folder, `scratch-${runs}`),
-        limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024, ...asked.limits },
+        limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, scratchBytes: 2 ** 30, logBytes: 1024 * 1024, ...asked.limits },
         signal: asked.signal ?? new AbortController().signal,
       },
       {

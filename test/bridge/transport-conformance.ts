@@ -129,7 +129,7 @@ export function testTransport(transport: TransportName): Runner {
       const stranger = connectBytes(parent.socketPath, "0".repeat(32));
       const got = stranger.fill(Buffer.alloc(1));
       await untilClosed(parent.socketPath);
-      const job = parent.start({ inputPath, scratch: folder, memoryBytes: 2 ** 30 });
+      const job = parent.start({ inputPath, scratch: folder, memoryBytes: 2 ** 30, scratchBytes: 2 ** 30 });
       const data = connectBytes(parent.socketPath, job.token);
       const texts = (["stdout", "stderr", "log"] as const).map((use) => connectText(parent.socketPath, job.token, use, () => {}));
       const head = Buffer.alloc(14);

@@ -163,7 +163,7 @@ function openPool(options: Omit<PluginPoolOptions, "log"> = {}): OpenPool {
           python: environment.python,
           inputPath,
           scratchDir: join(folder, `scratch-${(runs += 1)}`),
-          limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024 },
+          limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024, scratchBytes: 2 ** 30 },
           signal: new AbortController().signal,
         },
         { open: async () => {}, message: async () => {} },

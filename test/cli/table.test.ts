@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { bytes, duration, printable, relativeTime } from "../../cli/format.ts";
-import { renderTable, type Column } from "../../cli/table.ts";
+import { asStored, renderTable, type Column } from "../../cli/table.ts";
 import type { Terminal } from "../../cli/terminal.ts";
 
 const terminal = (width: number): Terminal => ({ width, paint: (_: unknown, text: string) => text }) as unknown as Terminal;
@@ -44,6 +44,8 @@ describe("a table", () => {
   test("spells out what a file's name may do to a terminal", () => {
     const [, line] = renderTable(terminal(Infinity), columns, [{ path: "a\x1b[2J\nb\u202e.csv", size: "1" }]).split("\n");
     expect(line).toBe(String.raw`a\u001b[2J\u000ab\u202e.csv     1`);
+    expect(asStored({ width: 80 }, "pass\x1b]0;title\x07\n\u202e")).toBe(`pass${String.raw`\u001b]0;title\u0007`}\n${String.raw`\u202e`}`);
+    expect(asStored({ width: Infinity }, "pass\x1b[2J")).toBe("pass\x1b[2J");
     expect(printable("a\n\tb\r", { keepLines: true })).toBe(`a\n\tb${String.raw`\u000d`}`);
   });
 });

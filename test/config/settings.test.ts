@@ -33,7 +33,7 @@ test("a home without a file has all defaults, frozen", async () => {
     temporal: { kind: "embedded" },
     worker: { concurrency: availableParallelism(), groups: [], warmMemoryMb: expect.any(Number) as number },
     connections: [],
-    limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, logBytes: 1_048_576 },
+    limits: { pluginSeconds: 3600, pluginMemoryMb: 2048, pluginScratchMb: 10_240, logBytes: 1_048_576 },
     python: { allowDownloads: true, allowBuilds: false, environmentsMbMax: 20_000 },
     plugins: {
       requireComparison: false,
@@ -64,6 +64,7 @@ test("every key of the file counts", async () => {
     [limits]
     plugin_seconds = 10
     plugin_memory_mb = 256
+    plugin_scratch_mb = 64
     log_bytes = 1000
     [python]
     interpreter = "tools/python3"
@@ -82,7 +83,7 @@ test("every key of the file counts", async () => {
     database: { kind: "embedded", port: 5433 },
     temporal: { kind: "embedded", port: 7234, uiPort: 8234 },
     worker: { concurrency: 7, groups: ["nas", "lab"], warmMemoryMb: 900 },
-    limits: { pluginSeconds: 10, pluginMemoryMb: 256, logBytes: 1000 },
+    limits: { pluginSeconds: 10, pluginMemoryMb: 256, pluginScratchMb: 64, logBytes: 1000 },
     python: { interpreter: join(home, "tools/python3"), allowDownloads: false, allowBuilds: true, environmentsMbMax: 500 },
     plugins: {
       requireSignature: true,

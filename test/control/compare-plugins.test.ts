@@ -37,7 +37,7 @@ beforeAll(async () => {
   means = {
     tools: testTools(),
     stateDir: dirname(environmentRoot),
-    limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
+    limits: { seconds: 60, memoryBytes: 2 ** 31, scratchBytes: 2 ** 30, logBytes: 2 ** 20 },
     trust: { trustedKeys: join(fixture.folder, "no-keys"), requireSignature: false },
     openBytes: await createVersionBytes(join(fixture.folder, "state")),
     log: quietLog,

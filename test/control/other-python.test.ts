@@ -44,7 +44,7 @@ test("a plugin that needs another Python is parsed, locked and run by that", asy
   const trials = await openTrials({
     tools: { uv, python, pythons: search },
     stateDir: join(folder.path, ".casparian"),
-    limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
+    limits: { seconds: 60, memoryBytes: 2 ** 31, scratchBytes: 2 ** 30, logBytes: 2 ** 20 },
     log: quietLog,
     onProgress: () => {},
     signal: new AbortController().signal,

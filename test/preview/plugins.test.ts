@@ -18,7 +18,7 @@ beforeAll(async () => {
   trials = await openTrials({
     tools: { uv, python },
     stateDir: dirname(environmentRoot),
-    limits: { seconds: 60, memoryBytes: 1024 * 1024 * 1024, logBytes: 1024 * 1024 },
+    limits: { seconds: 60, memoryBytes: 1024 * 1024 * 1024, scratchBytes: 2 ** 30, logBytes: 1024 * 1024 },
     log: quietLog,
     onProgress: () => {},
     signal: new AbortController().signal,

@@ -80,7 +80,7 @@ export async function createJobFixture({
       snapshots: { store, views: await ownFolder(viewsFolder(store)) },
       trust: { keys: () => trustedKeys, requireSignature },
       uv: tools.uv,
-      limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
+      limits: { seconds: 60, memoryBytes: 2 ** 31, scratchBytes: 2 ** 30, logBytes: 2 ** 20 },
       requestScan: async (_source, path) => void scansRequested.push(path),
     }),
   };

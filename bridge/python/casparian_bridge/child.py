@@ -64,7 +64,7 @@ def _settle(charge: Charge, walls: sandbox.Walls) -> None:
     logs.send_to(streams["l"])
     faulthandler.enable()
     _new_random_numbers()
-    sandbox.confine_plugin(walls, request["inputPath"], request["scratch"], request["memoryBytes"])
+    sandbox.confine_plugin(walls, request)
     gc.enable()
 
 

@@ -9,12 +9,11 @@ import os
 import signal
 from typing import Any, NoReturn
 
-from . import child, descriptors, kernel, namespaces, sandbox, tree
+from . import child, descriptors, kernel, namespaces, sandbox, tree, watch
 from .charge import Charge
 from .outcome import outcome
 from .plugin import Plugin
 
-_WATCH_SECONDS = 0.25
 _SIGNALS = (signal.SIGCHLD, signal.SIGTERM)
 
 
@@ -36,7 +35,7 @@ def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
             child.run(charge, plugin, walls)
         for stream in charge.streams.values():
             os.close(stream)
-        told = _watch(process, charge.request["memoryBytes"])
+        told = _watch(process, watch.Watch(charge.request))
         _end_rest()
         os.write(charge.report, json.dumps(told).encode())
         status = 0
@@ -44,15 +43,13 @@ def run(charge: Charge, plugin: Plugin, walls: sandbox.Walls) -> NoReturn:
         os._exit(status)
 
 
-def _watch(process: int, memory_bytes: int) -> dict[str, Any]:
-    """Waits until the plugin's process has ended, by itself or because it was asked to or took too much memory."""
+def _watch(process: int, watched: watch.Watch) -> dict[str, Any]:
+    """Waits until the plugin's process has ended, by itself or because it was asked to or took too much."""
     cause = None
-    bound = tree.resident_bytes(["self"]) + memory_bytes
     while True:
-        received = signal.sigtimedwait(_SIGNALS, _WATCH_SECONDS)
+        received = signal.sigtimedwait(_SIGNALS, watch.SECONDS)
         if received is None:
-            if cause is None and tree.resident_bytes(tree.members("self")[1:]) > bound:
-                cause = "memory"
+            if cause is None and (cause := watched.excess(tree.members("self", watch.PROCESSES_MAX + 1)[1:])) is not None:
                 os.kill(process, signal.SIGKILL)
         elif received.si_signo == signal.SIGTERM:
             cause = cause or "killed"

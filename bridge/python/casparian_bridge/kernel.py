@@ -4,15 +4,19 @@ import ctypes
 import errno
 import os
 
+CLONE_NEWNS = 0x00020000
 CLONE_NEWIPC = 0x08000000
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
 
+MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_BIND, MS_REC, MS_SLAVE = 2, 4, 8, 4096, 16384, 1 << 19
+
 CAP_DAC_READ_SEARCH = 2
 CAP_SYS_ADMIN = 21
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_NO_NEW_PRIVS = 38
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -34,6 +38,10 @@ def syscall(number: int, *args: object) -> int:
 
 def prctl(option: int, value: int) -> int:
     return call("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+
+
+def mount(source: str, target: str, kind: str | None, flags: int) -> None:
+    call("mount", source.encode(), target.encode(), None if kind is None else kind.encode(), ctypes.c_ulong(flags), None)
 
 
 def set_capabilities(kept: tuple[int, ...]) -> None:

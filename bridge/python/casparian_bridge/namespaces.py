@@ -36,6 +36,7 @@ def enter(close_in_others: list[int]) -> int:
         if warm != 0:
             _close(close_in_others)
             _follow(warm)
+        _hide_other_processes()
     die_with_parent()
     return entered
 
@@ -44,6 +45,15 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
     """The kernel sends the signal when the parent has ended, however that happens."""
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_PDEATHSIG, by)
+
+
+def _hide_other_processes() -> None:
+    """Gives the namespace a /proc of its own, without the command lines of others. Where /proc is masked, as in containers, it stays."""
+    with contextlib.suppress(OSError):
+        kernel.call("unshare", kernel.CLONE_NEWNS)
+        # What is mounted outside later is seen here, too, and nothing the other way.
+        kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+        kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
 
 
 def _unshare() -> int:

@@ -1,5 +1,6 @@
 """Words for what was raised in the plugin's process: a code, a message, and a traceback with the plugin's own lines only."""
 
+import errno
 import os
 import re
 import traceback
@@ -27,6 +28,8 @@ def describe(error: BaseException, plugin: Plugin) -> dict[str, Any]:
         return {**described, "code": "PLUGIN_SYNTAX"}
     if isinstance(error, MemoryError):
         return {**described, "code": "PLUGIN_MEMORY_LIMIT"}
+    if _is_too_large(error):
+        return {**described, "code": "PLUGIN_SCRATCH_LIMIT"}
     if isinstance(error, ImportError):
         return {**described, "code": "PLUGIN_IMPORT", "module": _module(error)}
     return {**described, "code": "PLUGIN_RAISED"}
@@ -40,10 +43,16 @@ def _message(error: BaseException, plugin: Plugin) -> str:
         return f"plugin {plugin.name} is not valid Python: {words}"
     if isinstance(error, MemoryError):
         return f"plugin {plugin.name} needs more memory than its limit: {words}"
+    if _is_too_large(error):
+        return f"plugin {plugin.name} writes more to its working folder than its limit: {words}"
     if isinstance(error, ImportError):
         module = _module(error)
         return f"plugin {plugin.name} can't import {module}: {words}" if module else f"plugin {plugin.name} can't import: {words}"
     return f"plugin {plugin.name} raised {words}"
+
+
+def _is_too_large(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EFBIG
 
 
 def _words(error: BaseException) -> str:

@@ -10,17 +10,20 @@ import resource
 import sys
 import sysconfig
 from dataclasses import dataclass
+from typing import Any
 
-from . import kernel, landlock, seccomp
+from . import kernel, landlock, seccomp, watch
 
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# Without /dev/zero, which gives memory that no process is charged for.
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.conf",
     "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu",
     "/etc/mime.types",
 )  # fmt: skip
-_PROCESSES_MAX = 512
-_FILES_MAX = 4096
+# The watch ends a job with fewer; this holds until it looks.
+_PROCESSES_MAX = watch.THREADS_MAX + 128
+_SIGNALS_MAX = 1024
 # How much more than the limit may be allocated to tell that the limit was hit.
 _REPORT_RESERVE_BYTES = 64 << 20
 
@@ -80,18 +83,20 @@ def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
     return walls
 
 
-def confine_plugin(walls: Walls, input_path: str, scratch: str, memory_bytes: int) -> None:
-    """The second layer, for the process that runs the plugin's code. It may allocate `memory_bytes` beyond what it inherited."""
-    limit_memory(memory_bytes)  # first: /proc is out of reach afterwards
+def confine_plugin(walls: Walls, request: dict[str, Any]) -> None:
+    """The second layer, for the process that runs the plugin's code. It may allocate `memoryBytes` beyond what it inherited."""
+    limit_memory(request["memoryBytes"])  # first: /proc is out of reach afterwards
     if walls.landlock > 0:
-        places = [*walls.shared, *landlock.open_places([input_path], [scratch])]
+        places = [*walls.shared, *landlock.open_places([request["inputPath"]], [request["scratch"]])]
         landlock.restrict(places, walls.landlock)
         landlock.close_places(places)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NOFILE, _FILES_MAX)
+    _limit(resource.RLIMIT_NOFILE, watch.FILES_MAX)
+    _limit(resource.RLIMIT_FSIZE, request["scratchBytes"])
     if walls.user_namespace:
-        # Counted for each user and namespace; without one it would count all that this user runs.
+        # Counted for each user and namespace; without one it would count all that this user runs. The kernel does not hold root to it.
         _limit(resource.RLIMIT_NPROC, _PROCESSES_MAX)
+        _limit(resource.RLIMIT_SIGPENDING, _SIGNALS_MAX)
     # Root that reads others' files must go on doing so, but only with Landlock to say which files.
     with contextlib.suppress(OSError):
         kernel.set_capabilities((kernel.CAP_DAC_READ_SEARCH,) if walls.landlock > 0 else ())

@@ -1,7 +1,9 @@
-"""A filter on system calls: no sockets but pairs of streams, no namespaces, no tracing, none of what only administrators need.
+"""A filter on system calls: no sockets but pairs of streams, no namespaces, no tracing, no changes of what a file is beside its content,
+no memory that no process is charged for, none of what only administrators need, nothing that is newer than this list.
 
 It closes what network namespaces and Landlock leave open, such as Unix sockets that are files (a container engine's, a database's).
-Refused calls answer "Operation not permitted". Source: seccomp(2); numbers from asm/unistd_64.h and asm-generic/unistd.h.
+Refused calls answer "Operation not permitted". Source: seccomp(2), what systemd's @system-service and Docker's default leave out, and
+what test/bridge/hostile tries.
 """
 
 import ctypes
@@ -11,40 +13,22 @@ import signal
 import struct
 
 from . import kernel
+from . import system_calls as calls
 
 _SECCOMP_MODE_FILTER = 2
 _PR_SET_SECCOMP = 22
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _NEW_NAMESPACE = 0x7E020080
+_SHARED_ANONYMOUS = 0x21
+
+# Leases hold back those who would write the file; notices of folders use up what the user has.
+_FILE_COMMANDS = (1024, 1026)
+# Letters pushed into a terminal, a console's menu; a file's flags and project, which Landlock does not guard.
+_DEVICE_COMMANDS = (0x5412, 0x541C, 0x40086602, 0x401C5820)
 
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 
-_SHARED = {
-    "io_uring_setup": 425, "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
-    "pidfd_getfd": 438, "mount_setattr": 442,
-}  # fmt: skip
-_REFUSED = {
-    "x86_64": {
-        "shmget": 29, "socket": 41, "connect": 42, "bind": 49, "listen": 50, "semget": 64, "msgget": 68, "ptrace": 101, "pivot_root": 155,
-        "acct": 163, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169, "iopl": 172, "ioperm": 173,
-        "init_module": 175, "delete_module": 176, "quotactl": 179, "mq_open": 240, "kexec_load": 246, "add_key": 248, "request_key": 249,
-        "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
-        "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, **_SHARED,
-    },
-    "aarch64": {
-        "umount2": 39, "mount": 40, "pivot_root": 41, "quotactl": 60, "acct": 89, "unshare": 97, "kexec_load": 104, "init_module": 105,
-        "delete_module": 106, "ptrace": 117, "reboot": 142, "mq_open": 180, "msgget": 186, "semget": 190, "shmget": 194, "socket": 198,
-        "bind": 200, "listen": 201, "connect": 203, "add_key": 217, "request_key": 218, "keyctl": 219, "swapon": 224, "swapoff": 225,
-        "perf_event_open": 241, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
-        "finit_module": 273, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294, **_SHARED,
-    },
-}  # fmt: skip
-_AUDIT_ARCHITECTURE = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_SOCKETPAIR = {"x86_64": 53, "aarch64": 199}
-_CLONE = {"x86_64": 56, "aarch64": 220}
-_PRCTL = {"x86_64": 157, "aarch64": 167}
-_KILL_CALL = {"x86_64": 62, "aarch64": 129}
-_CLONE3 = 435
+_Line = tuple[int, int, int, int]
 
 
 class _Program(ctypes.Structure):
@@ -53,7 +37,7 @@ class _Program(ctypes.Structure):
 
 def supported() -> bool:
     """Whether the machine's kind is known here and the kernel has filters."""
-    if platform.machine() not in _REFUSED:
+    if platform.machine() not in calls.REFUSED:
         return False
     try:
         kernel.prctl(21, 0)  # PR_GET_SECCOMP
@@ -72,36 +56,60 @@ def restrict(parent: bool) -> None:
 
 def _program(machine: str, parent: bool) -> bytes:
     """Instructions of classic BPF over struct seccomp_data: number at 0, architecture at 4, arguments from 16, 8 bytes each."""
-    refuse, unknown = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
-    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, _AUDIT_ARCHITECTURE[machine]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
-    if machine == "x86_64":  # the x32 calls have numbers of their own
-        lines += [(_AT_LEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, unknown)]
-    for name, number in _REFUSED[machine].items():
-        if parent and name in ("unshare", "setns"):
-            continue
-        lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
+    refuse, unknown, unsupported, done = (_ERRNO | number for number in (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, 0))
+    lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, calls.AUDIT_ARCHITECTURE[machine]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
+    # Among them the calls of x32, which have numbers of their own.
+    lines += [(_AT_LEAST, 0, 1, calls.FIRST_UNKNOWN), (_RETURN, 0, 0, unknown)]
+    for table, answer in ((calls.REFUSED, refuse), (calls.UNSUPPORTED, unsupported), (calls.PRETENDED, done)):
+        for name, number in table[machine].items():
+            if not (parent and name in ("unshare", "setns")):
+                lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
     # clone3's flags are out of a filter's sight; the C library falls back to clone.
-    lines += [(_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, unknown)]
-    lines += _refused_when(_CLONE[machine], 16, [(_ANY_BIT, 0, 1, _NEW_NAMESPACE)], refuse)
+    lines += [(_EQUAL, 0, 1, calls.CLONE3[machine]), (_RETURN, 0, 0, unknown)]
+    lines += _refused_when(calls.CLONE[machine], 0, [(_ANY_BIT, 0, 1, _NEW_NAMESPACE)], refuse)
     # A datagram socket of a pair can still be connected to a path.
-    lines += _refused_when(_SOCKETPAIR[machine], 24, [(_AND, 0, 0, 0xF), (_EQUAL, 0, 1, 2)], refuse)
+    lines += _refused_when(calls.SOCKETPAIR[machine], 1, [(_AND, 0, 0, 0xF), (_EQUAL, 0, 1, 2)], refuse)
+    # Memory that stays when no process maps it any more is counted nowhere.
+    lines += _refused_when(calls.MMAP[machine], 3, [(_AND, 0, 0, _SHARED_ANONYMOUS), (_EQUAL, 0, 1, _SHARED_ANONYMOUS)], refuse)
+    lines += _refused_among(calls.FCNTL[machine], 1, _FILE_COMMANDS, refuse)
+    lines += _refused_among(calls.IOCTL[machine], 1, _DEVICE_COMMANDS, refuse)
+    for number, arguments in calls.OF_A_PROCESS[machine].items():
+        lines += _refused_unless_zero(number, arguments, refuse)
     if not parent:
         # In a namespace of its own the plugin's process is number 1, which the kernel keeps from killing itself; so the filter does it.
         lines += [
-            (_EQUAL, 0, 7, _KILL_CALL[machine]),
+            (_EQUAL, 0, 7, calls.KILL[machine]),
             (_LOAD, 0, 0, 16),
             (_EQUAL, 0, 3, 1),
             (_LOAD, 0, 0, 24),
             (_EQUAL, 0, 1, signal.SIGKILL),
         ]
         lines += [(_RETURN, 0, 0, _KILL), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ALLOW)]
-        lines += _refused_when(_PRCTL[machine], 16, [(_EQUAL, 0, 1, kernel.PR_SET_PDEATHSIG)], refuse)
+        lines += _refused_among(calls.PRCTL[machine], 0, (kernel.PR_SET_PDEATHSIG, kernel.PR_SET_DUMPABLE), refuse)
     lines.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
 
-def _refused_when(number: int, argument: int, tests: list[tuple[int, int, int, int]], refuse: int) -> list[tuple[int, int, int, int]]:
-    return [(_EQUAL, 0, len(tests) + 3, number), (_LOAD, 0, 0, argument), *tests, (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
+def _refused_when(number: int, argument: int, tests: list[_Line], refuse: int) -> list[_Line]:
+    load = (_LOAD, 0, 0, 16 + 8 * argument)
+    return [(_EQUAL, 0, len(tests) + 3, number), load, *tests, (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
 
 
-_PROGRAM, _PARENT_PROGRAM = (_program(platform.machine(), parent) if platform.machine() in _REFUSED else b"" for parent in (False, True))
+def _refused_among(number: int, argument: int, values: tuple[int, ...], refuse: int) -> list[_Line]:
+    """The last test goes to the refusal or past it; those before it go there, or on."""
+    last = len(values) - 1
+    tests = [(_EQUAL, last - at, 1 if at == last else 0, value) for at, value in enumerate(values)]
+    return _refused_when(number, argument, tests, refuse)
+
+
+def _refused_unless_zero(number: int, arguments: tuple[int, ...], refuse: int) -> list[_Line]:
+    tests: list[_Line] = []
+    for at, argument in enumerate(arguments):
+        left = len(arguments) - 1 - at
+        tests += [(_LOAD, 0, 0, 16 + 8 * argument), (_EQUAL, 0 if left > 0 else 1, 2 * left, 0)]
+    return [(_EQUAL, 0, len(tests) + 2, number), *tests, (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
+
+
+_PROGRAM, _PARENT_PROGRAM = (
+    _program(platform.machine(), parent) if platform.machine() in calls.REFUSED else b"" for parent in (False, True)
+)

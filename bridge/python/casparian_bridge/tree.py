@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 
 
 def own_number() -> str:
@@ -9,11 +10,11 @@ def own_number() -> str:
     return os.readlink("/proc/self")
 
 
-def members(root: str) -> list[str]:
-    """The process and all that it has started, and what those have started."""
+def members(root: str, most: int = sys.maxsize) -> list[str]:
+    """The process and all that it has started, and what those have started; not many more than `most`."""
     found: list[str] = []
     todo = [root]
-    while todo:
+    while todo and len(found) <= most:
         pid = todo.pop()
         found.append(pid)
         with contextlib.suppress(OSError):
@@ -24,11 +25,17 @@ def members(root: str) -> list[str]:
 
 
 def resident_bytes(pids: list[str]) -> int:
-    """Memory that belongs to no file: private, shared and swapped out."""
+    """Memory that belongs to no file: private, shared, swapped out, and what the kernel takes to map it."""
+    return _sum(pids, (b"RssAnon:", b"RssShmem:", b"VmSwap:", b"VmPTE:")) * 1024
+
+
+def threads(pids: list[str]) -> int:
+    return _sum(pids, (b"Threads:",))
+
+
+def _sum(pids: list[str], names: tuple[bytes, ...]) -> int:
     total = 0
     for pid in pids:
         with contextlib.suppress(OSError), open(f"/proc/{pid}/status", "rb") as status:
-            for line in status:
-                if line.startswith((b"RssAnon:", b"RssShmem:", b"VmSwap:")):
-                    total += int(line.split()[1]) * 1024
+            total += sum(int(line.split()[1]) for line in status if line.startswith(names))
     return total

@@ -21,8 +21,8 @@ from .charge import Charge
 from .control import Control
 from .outcome import outcome
 from .plugin import Plugin
+from .watch import PROCESSES_MAX, SECONDS, Watch
 
-_WATCH_SECONDS = 0.25
 
 
 @dataclass
@@ -33,9 +33,8 @@ class _Job:
     process: int
     # Where the guard tells the outcome, and the plugin's process its number in /proc.
     report: int
-    memory_bytes: int
+    watch: Watch
     number: str = ""
-    bound: int = 0
     cause: str | None = None
 
 
@@ -68,7 +67,7 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     watched = time.monotonic()
     control.send({"ready": {"lacks": walls.lacking(), "memoryBytes": tree.resident_bytes(["self"]), "threads": threads}})
     while True:
-        ready, _, _ = select.select([control, listener, woken], [], [], _WATCH_SECONDS if state.running else None)
+        ready, _, _ = select.select([control, listener, woken], [], [], SECONDS if state.running else None)
         if control in ready and not _obey(state, control):
             break
         if listener in ready:
@@ -76,7 +75,7 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
         if woken in ready:
             os.read(woken, 4096)
             _reap(state, control)
-        if own_namespace is not None and time.monotonic() - watched >= _WATCH_SECONDS:
+        if own_namespace is not None and time.monotonic() - watched >= SECONDS:
             _watch(state)
             watched = time.monotonic()
         _start_complete(state, control)
@@ -138,18 +137,17 @@ def _fork(state: _State, request: dict[str, Any], streams: dict[str, introductio
         if state.own_namespace is not None:
             kernel.call("setns", state.own_namespace, kernel.CLONE_NEWPID)
         os.close(report_write)
-    return _Job(process, report_read, request["memoryBytes"])
+    return _Job(process, report_read, Watch(request))
 
 
 def _watch(state: _State) -> None:
-    """The kernel's limit counts each process by itself; this one counts all that a plugin has started, and memory shared by them."""
+    """The kernel's limits count each process by itself; these count all that a plugin has started, and what is shared by them."""
     for job in state.running.values():
         if job.number == "":
             with contextlib.suppress(BlockingIOError):
                 job.number = os.read(job.report, 64).decode()
-            job.bound = tree.resident_bytes(["self"]) + job.memory_bytes
-        if job.cause is None and tree.resident_bytes(tree.members(job.number)) > job.bound:
-            _end(state, job, "memory")
+        if job.number != "" and job.cause is None and (cause := job.watch.excess(tree.members(job.number, PROCESSES_MAX))) is not None:
+            _end(state, job, cause)
 
 
 def _end(state: _State, job: _Job, cause: str) -> None:
