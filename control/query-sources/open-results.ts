@@ -4,25 +4,19 @@ import type { Queryable } from "../../db/pool.ts";
 import type { ResultRow } from "../../db/result.ts";
 import { TerminalFailure } from "../../domain/failure.ts";
 import { isFetched, isSizeTelling, readerOf, type QueryReader } from "../../sinks/readable.ts";
-import { openDatabases } from "./duckdb.ts";
 import { openFiles } from "./files.ts";
-import { openServerTables } from "./mssql.ts";
-import { openTables } from "./postgres.ts";
-import { openObjects } from "./s3.ts";
 import type { Fetching, OpenedResults, Opening, OpenResults } from "./source.ts";
 
-/** How each kind of sink is opened. */
-function openers(db: Queryable): Readonly<Record<QueryReader, OpenResults>> {
-  return {
-    parquet: openFiles(db, "parquet"),
-    csv: openFiles(db, "csv"),
-    jsonl: openFiles(db, "jsonl"),
-    s3: openObjects(db),
-    postgres: openTables(db),
-    duckdb: openDatabases(db),
-    mssql: openServerTables(db),
-  };
-}
+/** How each kind of sink is opened. A server's client takes as long to load as all else of a query, so only what is asked for is loaded. */
+const openers: Readonly<Record<QueryReader, (db: Queryable) => Promise<OpenResults>>> = {
+  parquet: async (db) => openFiles(db, "parquet"),
+  csv: async (db) => openFiles(db, "csv"),
+  jsonl: async (db) => openFiles(db, "jsonl"),
+  s3: async (db) => (await import("./s3.ts")).openObjects(db),
+  postgres: async (db) => (await import("./postgres.ts")).openTables(db),
+  duckdb: async (db) => (await import("./duckdb.ts")).openDatabases(db),
+  mssql: async (db) => (await import("./mssql.ts")).openServerTables(db),
+};
 
 export interface OpeningAll extends Omit<Opening, "fetching"> {
   /** How much may be fetched from elsewhere. */
@@ -45,7 +39,8 @@ export async function openResults(
   for (const [reader, some] of Map.groupBy(results, ({ uri }) => readerOf(uri)!)) {
     const fetching: Fetching = { folder: join(scratch, reader), onBytes };
     await mkdir(fetching.folder);
-    opened.push(await openers(db)[reader](some, { ...opening, fetching }));
+    const open = await openers[reader](db);
+    opened.push(await open(some, { ...opening, fetching }));
   }
   return {
     parts: opened.flatMap(({ parts }) => parts),
