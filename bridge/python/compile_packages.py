@@ -20,5 +20,7 @@ def end_with_input() -> None:
 
 if __name__ == "__main__":
     threading.Thread(target=end_with_input, daemon=True).start()
-    # Without the packages' own tests it takes half the time; what can't be compiled is left as it is.
-    compileall.compile_dir(sys.argv[1], quiet=2, workers=0, rx=re.compile("/tests?/"))
+    folder = sys.argv[1]
+    # Without the packages' own tests it takes half the time; what can't be compiled is left as it is. The folder itself may lie below tests.
+    tests = re.compile(re.escape(folder) + "/(.*/)?tests?/")
+    compileall.compile_dir(folder, quiet=2, workers=0, rx=tests)

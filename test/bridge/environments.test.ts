@@ -54,6 +54,13 @@ test("an environment is built once, also when several ask at once", async () => 
   expect(steps).toHaveLength(1);
 });
 
+test("its packages are compiled, also where it lies below a folder of tests: nobody may write there when they are imported", async () => {
+  const place = placeFor(smallEnvironment());
+  const { python } = await build({ ...place, root: join(place.root, "test", "environments") });
+  const found = readdirSync(join(dirname(python), "..", "lib"), { recursive: true }).map(String);
+  expect(found.filter((path) => /tzdata\/__pycache__\/__init__\.cpython-\d+\.pyc$/.test(path))).toHaveLength(1);
+});
+
 test("a build makes room: the least recently used go, and the new one stays", async () => {
   const place = placeFor(smallEnvironment());
   const old = join(place.root, "old-py3.11-linux-x64-00000000");
