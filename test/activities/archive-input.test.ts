@@ -17,7 +17,7 @@ import { csv } from "../support/samples.ts";
 
 /** Says which file it was given and what is beside it. */
 const tellingPlugin = `import os
-import pandas as pd
+import pyarrow.csv
 
 class Handler:
     def execute(self, file_path):
@@ -26,7 +26,7 @@ class Handler:
             print("beside", len(os.listdir(os.path.dirname(file_path))))
         except OSError as error:
             print("beside", type(error).__name__)
-        yield pd.read_csv(file_path)
+        yield pyarrow.csv.read_csv(file_path)
 `;
 import { patience } from "../support/patience.ts";
 

@@ -9,7 +9,7 @@ import { insertRule } from "../../db/routing-rule.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
-import { csv, csvPlugin, slowPlugin } from "../support/samples.ts";
+import { csv, csvPlugin, tablePlugin, slowPlugin } from "../support/samples.ts";
 import { patience } from "../support/patience.ts";
 
 let fixture: JobFixture;
@@ -166,7 +166,7 @@ test("cancelling kills the plugin, and ending the job removes what was staged", 
 
 test("a job of a version that was rejected since ends with the reason, and its plugin does not run", async () => {
   const { db } = fixture.database;
-  const pluginId = await fixture.publish("bad", csvPlugin, "*.bad");
+  const pluginId = await fixture.publish("bad", tablePlugin, "*.bad");
   const { jobId } = await plan("rows.bad", csv(3));
   await transaction(db, (tx) => rejectArtifact(tx, pluginId, "it drops page two"));
   await expect(act(fixture.activities.runPlugin, { jobId, quick: true })).rejects.toMatchObject({

@@ -8,7 +8,7 @@ import type { SinkMode } from "../../domain/topic.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
-import { csv, csvPlugin } from "../support/samples.ts";
+import { csv, tablePlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 beforeAll(async () => {
@@ -21,7 +21,7 @@ const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => 
 /** A plugin for files of its own, whose output goes to a folder of its own in this mode. */
 async function pluginFor(mode: SinkMode): Promise<string> {
   const name = `to_${mode}`;
-  await fixture.publish(name, `# ${name}\n${csvPlugin}`, `*.${mode}`);
+  await fixture.publish(name, `# ${name}\n${tablePlugin}`, `*.${mode}`);
   await upsertTopic(fixture.database.db, name, name, { uri: `parquet://output/${mode}`, mode });
   return name;
 }

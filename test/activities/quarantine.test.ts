@@ -1,7 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { approveContract, insertContract, listContracts } from "../../db/contract.ts";
 import { transaction } from "../../db/pool.ts";
@@ -10,7 +9,8 @@ import type { Contract } from "../../domain/contract.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
-import { testTools } from "../support/tools.ts";
+import { runPython } from "../support/python.ts";
+import { textPlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 beforeAll(async () => {
@@ -51,7 +51,7 @@ async function valuesIn(output: string): Promise<unknown> {
 t = pq.read_table(sys.argv[1])
 print(json.dumps([str(t.schema.field("amount").type), [[str(v) for v in c.to_pylist()] for c in (t.column("id"), t.column("amount"))]]))`;
   const [file] = (await readdir(folder)).filter((name) => name.endsWith(".parquet"));
-  return JSON.parse((await execa(testTools().environmentPython, ["-c", script, join(folder, file!)])).stdout) as unknown;
+  return JSON.parse(await runPython(script, [join(folder, file!)])) as unknown;
 }
 
 async function inForce(plugin: string, contract: Partial<Contract> & Pick<Contract, "columns">): Promise<void> {
@@ -60,14 +60,6 @@ async function inForce(plugin: string, contract: Partial<Contract> & Pick<Contra
     await approveContract(tx, await insertContract(tx, { ...whole, plugin, output: plugin }));
   });
 }
-
-/** Reads all columns as texts, whatever is in them. */
-const textPlugin = `import pandas as pd
-
-class Handler:
-    def execute(self, file_path):
-        yield pd.read_csv(file_path, dtype=str)
-`;
 
 /** One for files of its own. */
 const textPluginFor = (name: string) => fixture.publish(name, `# ${name}\n${textPlugin}`, `*.${name}`);
@@ -109,13 +101,12 @@ test("rows that don't fit the contract are set aside with every reason, the othe
 });
 
 test("both forms of plugin set rows aside themselves, with reason, column and position", async () => {
-  const yielding = `import pandas as pd
-import pyarrow as pa
+  const yielding = `import pyarrow as pa
+import pyarrow.csv
 
 class Handler:
     def execute(self, file_path):
-        df = pd.read_csv(file_path, dtype=str)
-        yield df.iloc[:2]
+        yield pyarrow.csv.read_csv(file_path)[:2]
         yield "_quarantine", [{"_cf_reason": "no such id", "_cf_column": "id", "_cf_position": "line 4", "id": "x", "n": 2**62}]
         yield "_quarantine.other", pa.table({"_cf_reason": ["bad", None], "v": [1.5, None]})
         yield "other", pa.table({"v": pa.array([], pa.float64())})
@@ -241,7 +232,7 @@ test("a worker that dies between staging and commit leaves nothing in quarantine
 
 test("the first rows propose a contract; frozen, it refuses other columns and keeps the difference; evolving, it becomes wider with the commit", async () => {
   const { db } = fixture.database;
-  await fixture.publish("shape", `import pandas as pd\n\nclass Handler:\n    def execute(self, file_path):\n        yield pd.read_json(file_path, lines=True, dtype=False)\n`, "*.shape"); // prettier-ignore
+  await fixture.publish("shape", `import json\n\nclass Handler:\n    def execute(self, file_path):\n        yield [json.loads(line) for line in open(file_path)]\n`, "*.shape"); // prettier-ignore
   const run = async (name: string, row: object) => {
     const jobId = await plan(name, JSON.stringify(row));
     await stage(jobId);

@@ -9,7 +9,8 @@ import { upsertTopic } from "../../db/topic.ts";
 import { emptyDatabase, type TestDatabase } from "../support/database.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
-import { act, replaySteps, textPlugin, visibleIn } from "../support/replay-fixture.ts";
+import { act, replaySteps, visibleIn } from "../support/replay-fixture.ts";
+import { mendedPlugin, textPlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 let lake: TestDatabase;
@@ -159,7 +160,7 @@ test("a mended plugin processes exactly the files with rows in quarantine again,
     { jobId, outcome: "refused", reason: expect.stringContaining("still the active version") as string },
   ]);
 
-  await fixture.publish("mend", `# mended\n${textPlugin.replace("dtype=str)", "dtype=str).replace('20', '2')")}`, "*.mend");
+  await fixture.publish("mend", `# mended\n${mendedPlugin}`, "*.mend");
   expect(await steps.ask(jobId, false)).toMatchObject({ outcome: "refused", newerVersion: expect.any(String) as string });
   expect(await rerun(true)).toMatchObject([
     {
@@ -197,7 +198,7 @@ test("a file of which two versions of a plugin have set rows aside is processed 
   expect(state).toBe("PARTIAL");
 
   await upsertTopic(db, "twice", "twice", { uri: "parquet://output/twice", mode: "replace" });
-  await fixture.publish("twice", `# mended\n${textPlugin.replace("dtype=str)", "dtype=str).replace('20', '2')")}`, "*.twice");
+  await fixture.publish("twice", `# mended\n${mendedPlugin}`, "*.twice");
   const queued = await rerunQuarantine(steps.context, { plugin: "twice" }, { insert: true });
   expect(queued).toMatchObject([
     { jobId: first, outcome: "queued", fileVersionId },

@@ -1,10 +1,10 @@
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
+import { runPython } from "../support/python.ts";
 import { replaySteps } from "../support/replay-fixture.ts";
-import { testTools } from "../support/tools.ts";
+import { textPlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 let steps: ReturnType<typeof replaySteps>;
@@ -61,7 +61,7 @@ test("a replayed row has, for pyarrow, exactly the types and values that the plu
   expect(state).toBe("PARTIAL");
   await steps.contract("typed", columns, { policy: "freeze" });
   expect((await steps.replay(jobId)).state).toBe("COMPLETED");
-  const { stdout } = await execa(testTools().environmentPython, ["-c", check, join(fixture.output, "typed")]);
+  const stdout = await runPython(check, [join(fixture.output, "typed")]);
   expect(stdout).toBe("equal");
 });
 
@@ -77,13 +77,7 @@ test("a contract that takes the columns no more fails the replay in its words, a
 });
 
 test("rows of which only the text is kept, and those that the plugin set aside, stay; the others of their job are replayed", async () => {
-  const setsAside = `import pandas as pd
-
-class Handler:
-    def execute(self, file_path):
-        yield pd.read_csv(file_path, dtype=str)
-        yield "_quarantine", [{"_cf_reason": "unreadable", "n": "?"}]
-`;
+  const setsAside = `${textPlugin}        yield "_quarantine", [{"_cf_reason": "unreadable", "n": "?"}]\n`;
   await steps.plugin("texts", undefined, setsAside);
   await steps.contract("texts", [{ name: "n", type: "int64", nullable: true, checks: { max: "9" } }]);
   const { jobId } = await steps.process("a.texts", "n\n1\n20\n30\n");
@@ -96,14 +90,7 @@ class Handler:
 });
 
 test("an output whose columns the contract takes no more doesn't keep the others of its job from being replayed", async () => {
-  const pair = `import pandas as pd
-
-class Handler:
-    def execute(self, file_path):
-        df = pd.read_csv(file_path, dtype=str)
-        yield df
-        yield "other", df
-`;
+  const pair = `${textPlugin}        yield "other", pa.table(columns, names=names)\n`;
   await steps.plugin("pair", undefined, pair);
   const strict = [{ name: "n", type: "int64", nullable: true, checks: { max: "9" } }] as const;
   const loose = [{ name: "n", type: "int64", nullable: true }] as const;

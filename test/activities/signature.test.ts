@@ -4,7 +4,7 @@ import { generateKey, readKey } from "../../bridge/signing-key.ts";
 import { signPlugin } from "../../control/sign-plugin.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
-import { csv, csvPlugin } from "../support/samples.ts";
+import { csv, tablePlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 let plugins = 0;
@@ -18,7 +18,7 @@ function act<A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> {
 /** A plugin of its own, and a way to run it on a new file. */
 async function publish() {
   const name = `p${(plugins += 1)}`;
-  const pluginId = await fixture.publish(name, csvPlugin, `*.${name}`);
+  const pluginId = await fixture.publish(name, tablePlugin, `*.${name}`);
   let files = 0;
   return {
     name,

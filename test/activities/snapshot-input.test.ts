@@ -11,12 +11,11 @@ import { snapshotPath } from "../../snapshots/store.ts";
 import "../support/quiet-temporal.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
 import { readResults } from "../support/parquet.ts";
-import { csv, csvPlugin } from "../support/samples.ts";
+import { csv, tablePlugin } from "../support/samples.ts";
 import { sha256 } from "../support/sha256.ts";
 
 /** Tells where it reads from, and tries to write there. */
 const curiousPlugin = `import os
-import pandas as pd
 
 MANIFEST = {"pattern": "*.tell", "topic": "told"}
 
@@ -30,13 +29,13 @@ class Handler:
         except OSError:
             wrote = "no"
         print(f"path={file_path} link={os.path.islink(file_path)} wrote={wrote} text={text}")
-        yield pd.DataFrame({"n": [1]})
+        yield [{"n": 1}]
 `;
 
 let fixture: JobFixture;
 beforeAll(async () => {
   fixture = await createJobFixture();
-  await fixture.publish("quick", csvPlugin, "*.csv");
+  await fixture.publish("quick", tablePlugin, "*.csv");
   await fixture.publish("curious", curiousPlugin, "*.tell");
 });
 afterAll(() => fixture?.[Symbol.asyncDispose]());

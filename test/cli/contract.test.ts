@@ -5,22 +5,16 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import "../support/quiet-temporal.ts";
 import { commandOn, type RecordCommand } from "../support/command.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
+import { textPlugin } from "../support/samples.ts";
 
 let fixture: JobFixture;
 let casparian: RecordCommand;
 beforeAll(async () => {
   fixture = await createJobFixture();
   casparian = commandOn(fixture.folder, fixture.database.url);
-  await fixture.publish("trades", plugin, "*.csv");
+  await fixture.publish("trades", textPlugin, "*.csv");
 });
 afterAll(() => fixture?.[Symbol.asyncDispose]());
-
-const plugin = `import pandas as pd
-
-class Handler:
-    def execute(self, file_path):
-        yield pd.read_csv(file_path, dtype=str)
-`;
 
 async function run(name: string, content: string): Promise<string> {
   const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);

@@ -5,7 +5,7 @@ import { setTopics } from "../../control/set-topic.ts";
 import type { SinkMode } from "../../domain/topic.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -40,7 +40,7 @@ const ids = async (name: string, ...args: readonly string[]) =>
   (await fixture.rows<{ id: number }>(`select id from ${name} order by 1`, ...args)).map(({ id }) => id);
 
 test("rows of a table are those of each time, replaced and current ones together", async () => {
-  await publish("history", csvPlugin);
+  await publish("history", tablePlugin);
   const times = [
     await produce("a.history", "id\n1\n2\n"),
     await produce("b.history", "id\n10\n"),
@@ -68,7 +68,7 @@ test("columns are those that a result had, whatever became of the table since", 
 });
 
 test("what was replaced before the parameter was there, or was dropped since, is refused, and the target stays the same", async () => {
-  await fixture.publish("later", "*.later", csvPlugin, { mode: "replace", uri: uriOf("later") });
+  await fixture.publish("later", "*.later", tablePlugin, { mode: "replace", uri: uriOf("later") });
   const first = await produce("a.later", "id\n1\n");
   const second = await produce("a.later", "id\n2\n");
   const context = { db: fixture.jobs.database.db, actor: "test@here", temporal: null };

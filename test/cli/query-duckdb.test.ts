@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SinkMode } from "../../domain/topic.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -93,7 +93,7 @@ describe("values of a table", () => {
 
 describe("what is seen of a table", () => {
   test("are the committed and current rows, and of earlier times only those since which nothing was replaced", async () => {
-    await publish("replaced", csvPlugin, "replace");
+    await publish("replaced", tablePlugin, "replace");
     await fixture.produce("a.replaced", "id\n1\n");
     const before = await fixture.committedLast();
     await fixture.produce("a.replaced", "id\n2\n3\n");
@@ -112,7 +112,7 @@ describe("what is seen of a table", () => {
   });
 
   test("is refused where somebody took rows away, or the sink's mark of a result, or the file", async () => {
-    await publish("robbed", csvPlugin);
+    await publish("robbed", tablePlugin);
     await fixture.produce("a.robbed", "id\n1\n2\n");
     const job = await fixture.produce("b.robbed", "id\n3\n");
     await change("robbed", "delete from robbed where id = 2");

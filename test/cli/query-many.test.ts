@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readResults } from "../support/parquet.ts";
 import { createQueryFixture, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -11,7 +11,7 @@ afterAll(() => fixture?.[Symbol.asyncDispose]());
 
 test("a view may have thousands of files", async () => {
   const { db } = fixture.jobs.database;
-  await fixture.publish("many", "*.many", csvPlugin);
+  await fixture.publish("many", "*.many", tablePlugin);
   const jobId = await fixture.produce("0.many", "id\n1\n2\n");
   const { rows: found } = await db.query<{ target: string }>("select target from cf_job_output where job_id = $1", [jobId]);
   const { target } = found[0]!;

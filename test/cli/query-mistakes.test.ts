@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => {
   fixture = await createQueryFixture();
-  await fixture.publish("append", "*.append", csvPlugin);
+  await fixture.publish("append", "*.append", tablePlugin);
   await fixture.produce("a.append", "id\n1\n2\n");
   await fixture.produce("b.append", "id\n3\n");
 });
@@ -24,7 +24,7 @@ describe("mistakes", () => {
   });
 
   test("of people who removed or changed a result's file name the file and the job", async () => {
-    await fixture.publish("lost", "*.lost", csvPlugin);
+    await fixture.publish("lost", "*.lost", tablePlugin);
     const jobs = [await fixture.produce("a.lost", "id\n1\n"), await fixture.produce("b.lost", "id\n2\n")];
     const folder = join(fixture.jobs.output, "lost");
     const [first, second] = (await readdir(folder)).filter((name) => name.endsWith(".parquet")).toSorted();
@@ -44,7 +44,7 @@ describe("mistakes", () => {
   });
 
   test("outputs that are elsewhere are listed with the way to them", async () => {
-    await fixture.publish("moved", "*.moved", csvPlugin);
+    await fixture.publish("moved", "*.moved", tablePlugin);
     const jobId = await fixture.produce("a.moved", "id\n1\n");
     await fixture.jobs.database.db.query("update cf_job_output set sink_uri = 'sqlite://trades.db?password=secret' where job_id = $1", [
       jobId,

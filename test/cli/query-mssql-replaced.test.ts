@@ -3,7 +3,7 @@ import { setTopics } from "../../control/set-topic.ts";
 import { openMssqlKind, type MssqlKind } from "../sinks/mssql-target.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 // Against a stub that has Postgres execute what it is sent (test/support/sql-server.ts): no SQL Server has seen this.
 let fixture: QueryFixture;
@@ -28,7 +28,7 @@ const ids = async (name: string, ...args: readonly string[]) =>
   (await fixture.rows<{ id: number }>(`select id from ${name} order by 1`, ...args)).map(({ id }) => id);
 
 test("rows of a table are those of each time, replaced and current ones together", async () => {
-  await fixture.publish("history", "*.history", csvPlugin, { mode: "replace", uri: "mssql://history?keep=replaced" });
+  await fixture.publish("history", "*.history", tablePlugin, { mode: "replace", uri: "mssql://history?keep=replaced" });
   const times = [
     await produce("a.history", "id\n1\n2\n"),
     await produce("b.history", "id\n10\n"),
@@ -55,7 +55,7 @@ yield pa.table({"id": pa.array([1], pa.int16()), "gone": [day]} if text == "one"
 });
 
 test("what was replaced before the parameter was there, or was dropped since, is refused, and the target stays the same", async () => {
-  await fixture.publish("later", "*.later", csvPlugin, { mode: "replace", uri: "mssql://later" });
+  await fixture.publish("later", "*.later", tablePlugin, { mode: "replace", uri: "mssql://later" });
   const first = await produce("a.later", "id\n1\n");
   const job = await fixture.produce("a.later", "id\n2\n");
   const second = await fixture.committedLast();

@@ -3,7 +3,7 @@ import type { SinkMode } from "../../domain/topic.ts";
 import { openMssqlKind, password, type MssqlKind } from "../sinks/mssql-target.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 // Against a stub that has Postgres execute what it is sent (test/support/sql-server.ts): no SQL Server has seen this.
 let fixture: QueryFixture;
@@ -68,7 +68,7 @@ test("values of a table come in the types of the record, exactly", async () => {
 
 describe("what is seen of a table", () => {
   test("are the committed and current rows, and of earlier times only those since which nothing was replaced", async () => {
-    await publish("replaced", csvPlugin, "replace");
+    await publish("replaced", tablePlugin, "replace");
     await fixture.produce("a.replaced", "id\n1\n");
     const before = await fixture.committedLast();
     await fixture.produce("a.replaced", "id\n2\n3\n");
@@ -86,7 +86,7 @@ describe("what is seen of a table", () => {
   });
 
   test("is refused where somebody took rows away, or the sink's mark of a result", async () => {
-    await publish("robbed", csvPlugin);
+    await publish("robbed", tablePlugin);
     await fixture.produce("a.robbed", "id\n1\n2\n");
     const job = await fixture.produce("b.robbed", "id\n3\n");
     await target.query("delete from dbo.robbed where id = 2");
@@ -141,7 +141,7 @@ describe("fetching", () => {
   });
 
   test("says that the connection was lost, and whose it is", async () => {
-    await publish("lost", csvPlugin);
+    await publish("lost", tablePlugin);
     await fixture.produce("a.lost", "id\n1\n");
     target.server.interfere = (step) => (step.kind === "statement" && step.sql.includes("where [_cf_job_id] in") ? "cut" : undefined);
     const result = await fixture.query("query", "from lost", "--json", "--debug");

@@ -4,7 +4,7 @@ import type { SinkMode } from "../../domain/topic.ts";
 import { openPostgresKind, type PostgresKind } from "../sinks/postgres-target.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 let target: PostgresKind;
@@ -39,7 +39,7 @@ const keptTables = async (job: string): Promise<readonly string[]> =>
   );
 
 test("rows of a table are those of each time, replaced and current ones together", async () => {
-  await publish("history", csvPlugin);
+  await publish("history", tablePlugin);
   const times = [
     await produce("a.history", "id\n1\n2\n"),
     await produce("b.history", "id\n10\n"),
@@ -53,7 +53,7 @@ test("rows of a table are those of each time, replaced and current ones together
 });
 
 test("so are those of a target that is overwritten", async () => {
-  await publish("whole", csvPlugin, "overwrite");
+  await publish("whole", tablePlugin, "overwrite");
   const times = [await produce("a.whole", "id\n1\n2\n"), await produce("b.whole", "id\n10\n"), await produce("a.whole", "id\n3\n")];
   expect(await ids("whole", "--as-of", times[0]!)).toEqual([1, 2]);
   expect(await ids("whole", "--as-of", times[1]!)).toEqual([10]);
@@ -80,7 +80,7 @@ test("columns are those that a result had, whatever became of the table since", 
 
 test("what was replaced before the parameter was there is refused, and it is the same target afterwards", async () => {
   const uri = target.newUri();
-  await fixture.publish("later", "*.later", csvPlugin, { mode: "replace", uri });
+  await fixture.publish("later", "*.later", tablePlugin, { mode: "replace", uri });
   const first = await produce("a.later", "id\n1\n");
   const second = await produce("a.later", "id\n2\n");
   const refused = await query("from later", "--as-of", first);
@@ -100,7 +100,7 @@ test("what was replaced before the parameter was there is refused, and it is the
 });
 
 test("what somebody took away from the rows that were kept is told", async () => {
-  await publish("robbed", csvPlugin);
+  await publish("robbed", tablePlugin);
   const job = await fixture.produce("a.robbed", "id\n1\n2\n");
   const before = await fixture.committedLast();
   await fixture.produce("a.robbed", "id\n3\n");

@@ -3,7 +3,7 @@ import type { SinkMode } from "../../domain/topic.ts";
 import { openPostgresKind, type PostgresKind } from "../sinks/postgres-target.ts";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 let target: PostgresKind;
@@ -88,7 +88,7 @@ yield pa.table({
 
 describe("what is seen of a table", () => {
   test("are the committed and current rows, and of earlier times only those since which nothing was replaced", async () => {
-    const table = await publish("replaced", csvPlugin, "replace");
+    const table = await publish("replaced", tablePlugin, "replace");
     await fixture.produce("a.replaced", "id\n1\n");
     const before = await fixture.committedLast();
     await fixture.produce("a.replaced", "id\n2\n3\n");
@@ -109,7 +109,7 @@ describe("what is seen of a table", () => {
   });
 
   test("is refused where somebody took rows away, or the sink's mark of a result", async () => {
-    const table = await publish("robbed", csvPlugin);
+    const table = await publish("robbed", tablePlugin);
     await fixture.produce("a.robbed", "id\n1\n2\n");
     const job = await fixture.produce("b.robbed", "id\n3\n");
     await target.query(`delete from ${table} where id = 2`);
@@ -162,9 +162,9 @@ describe("what is seen of a table", () => {
 
 describe("fetching", () => {
   test("is for the outputs that the statement names, up to a limit", async () => {
-    await fixture.publish("local", "*.local", csvPlugin);
+    await fixture.publish("local", "*.local", tablePlugin);
     await fixture.produce("a.local", "id\n1\n");
-    await publish("remote", csvPlugin);
+    await publish("remote", tablePlugin);
     await fixture.produce("a.remote", "id\n1\n2\n");
     expect(await query("from remote", "--fetch-max", "100")).toMatchObject({
       code: "QUERY_FETCH_MAX",
@@ -179,7 +179,7 @@ describe("fetching", () => {
   });
 
   test("goes by connections of the configuration, whose passwords nobody sees, and says who doesn't answer", async () => {
-    await publish("named", csvPlugin);
+    await publish("named", tablePlugin);
     const job = await fixture.produce("a.named", "id\n7\n");
     const { db } = fixture.jobs.database;
     await db.query(

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, type QueryFixture } from "../support/query-fixture.ts";
 import { startS3Server, type S3Server } from "../support/s3-server.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 const bucket = "casparian-query";
 let server: S3Server;
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 test("objects of a bucket are fetched: what is current, and with --as-of what was then", async () => {
-  await fixture.publish("bucket", "*.bucket", csvPlugin, { mode: "replace", uri: `s3://${bucket}/trades` });
+  await fixture.publish("bucket", "*.bucket", tablePlugin, { mode: "replace", uri: `s3://${bucket}/trades` });
   await fixture.produce("a.bucket", "id,name\n1,x\n");
   const before = await fixture.committedLast();
   await fixture.produce("a.bucket", "id,name\n2,\n3,y\n");
@@ -39,7 +39,7 @@ test("objects of a bucket are fetched: what is current, and with --as-of what wa
 });
 
 test("an object that is gone, and a server that doesn't answer, are told", async () => {
-  await fixture.publish("lost", "*.lost", csvPlugin, { uri: `s3://${bucket}/lost` });
+  await fixture.publish("lost", "*.lost", tablePlugin, { uri: `s3://${bucket}/lost` });
   const job = await fixture.produce("a.lost", "id\n1\n");
   expect(await fixture.rows("from lost")).toHaveLength(1);
   const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: "lost/" }));

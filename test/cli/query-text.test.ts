@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf } from "../support/command.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -60,7 +60,7 @@ yield pa.table({
 
   test("shows what is committed and current, and with --as-of what was then", async () => {
     const name = `${scheme}replace`;
-    await publish(name, csvPlugin, "replace");
+    await publish(name, tablePlugin, "replace");
     await fixture.produce(`a.${name}`, "id\n1\n");
     const before = await fixture.committedLast();
     await fixture.produce(`b.${name}`, "id\n2\n");
@@ -77,7 +77,7 @@ yield pa.table({
 
   test("is refused where a file is gone or was changed, and takes no file that the record doesn't know", async () => {
     const name = `${scheme}lost`;
-    await publish(name, csvPlugin);
+    await publish(name, tablePlugin);
     const job = await fixture.produce(`a.${name}`, "id\n1\n");
     const folder = join(fixture.jobs.output, name);
     const path = join(

@@ -1,9 +1,8 @@
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf } from "../support/command.ts";
+import { runPython } from "../support/python.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { testTools } from "../support/tools.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -130,7 +129,7 @@ yield pa.table({
     });
     const script =
       "import sys, pyarrow.parquet as p; t = p.read_table(sys.argv[1]); print([str(f.type) for f in t.schema]); print(t.to_pylist()[0])";
-    const { stdout } = await execa(testTools().environmentPython, ["-c", script, file]);
+    const stdout = await runPython(script, [file]);
     expect(stdout).toContain("['int64', 'decimal128(38, 18)', 'timestamp[us, tz=UTC]', 'string']");
     expect(stdout).toContain("9223372036854775807");
     expect(stdout).toContain("Decimal('12345678901234567890.123456789012345678')");

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { failureOf } from "../support/command.ts";
 import { readResults } from "../support/parquet.ts";
 import { createQueryFixture, yielding, type QueryFixture } from "../support/query-fixture.ts";
-import { csvPlugin } from "../support/samples.ts";
+import { tablePlugin } from "../support/samples.ts";
 
 let fixture: QueryFixture;
 beforeAll(async () => void (fixture = await createQueryFixture()));
@@ -24,7 +24,7 @@ test("without outputs, it says so", async () => {
 
 describe("what a view holds", () => {
   test("committed results, and neither staged ones nor files that the record doesn't know", async () => {
-    await fixture.publish("append", "*.append", csvPlugin);
+    await fixture.publish("append", "*.append", tablePlugin);
     const [a, b] = [await fixture.produce("a.append", "id\n1\n2\n"), await fixture.produce("b.append", "id\n3\n")];
     await fixture.stage("c.append", "id\n4\n");
     const folder = join(fixture.jobs.output, "append");
@@ -51,7 +51,7 @@ describe("what a view holds", () => {
   });
 
   test.each(["replace", "overwrite"] as const)("with %s what is current, and with --as-of what was then", async (mode) => {
-    await fixture.publish(mode, `*.${mode}`, csvPlugin, { mode });
+    await fixture.publish(mode, `*.${mode}`, tablePlugin, { mode });
     const first = await fixture.produce(`a.${mode}`, "id\n1\n");
     const before = await fixture.committedLast();
     const other = mode === "replace" ? "a" : "b";
@@ -71,7 +71,7 @@ describe("what a view holds", () => {
   });
 
   test("the result that the record says, where another of the same size has its name and is not committed yet", async () => {
-    await fixture.publish("swapped", "*.swapped", csvPlugin, { mode: "replace" });
+    await fixture.publish("swapped", "*.swapped", tablePlugin, { mode: "replace" });
     await fixture.produce("a.swapped", "id\n1\n");
     const next = await fixture.stage("a.swapped", "id\n2\n");
     const [entry] = (

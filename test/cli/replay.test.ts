@@ -1,11 +1,10 @@
 import { join } from "node:path";
-import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import "../support/quiet-temporal.ts";
 import { commandOn, type RecordCommand } from "../support/command.ts";
 import { createJobFixture, type JobFixture } from "../support/job-fixture.ts";
+import { runPython } from "../support/python.ts";
 import { act, replaySteps } from "../support/replay-fixture.ts";
-import { testTools } from "../support/tools.ts";
 
 let fixture: JobFixture;
 let casparian: RecordCommand;
@@ -76,7 +75,7 @@ test("the quarantine shows which rows were replayed and what is open, and export
   const script = `import json, sys, pyarrow.parquet as pq
 t = pq.read_table(sys.argv[1])
 print(json.dumps([[str(t.schema.field(n).type) for n in ("jobId", "rowNumber", "quarantinedAt", "reasons")], t.select(["rowNumber", "replayedBy", "reasons", "raw"]).to_pylist()]))`;
-  const { stdout } = await execa(testTools().environmentPython, ["-c", script, file]);
+  const stdout = await runPython(script, [file]);
   const [types, rows] = JSON.parse(stdout) as [string[], { rowNumber: number; replayedBy: number | null; reasons: unknown; raw: string }[]];
   expect(types).toEqual(["int64", "int64", "timestamp[us, tz=UTC]", "list<element: struct<column: string, reason: string>>"]);
   expect(rows.map(({ rowNumber, replayedBy }) => [rowNumber, replayedBy])).toEqual([

@@ -1,10 +1,9 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { execa } from "execa";
 import { createParquetSink } from "../../sinks/parquet.ts";
 import type { OpenRequest, StagedOutput } from "../../sinks/sink.ts";
-import { testTools } from "../support/tools.ts";
+import { runPython } from "../support/python.ts";
 import { messagesOf, requestFor } from "./arrow.ts";
 
 /** A folder with a sink of Parquet that writes into it. */
@@ -45,7 +44,7 @@ import numpy as np, pyarrow as pa
 table = ${table}
 with pa.OSFile(r"${path}", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
     writer.write_table(table)`;
-      await execa(testTools().environmentPython, ["-c", script]);
+      await runPython(script);
       return readFile(path);
     },
     async close() {

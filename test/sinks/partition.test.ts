@@ -6,7 +6,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createParquetSink } from "../../sinks/parquet.ts";
 import type { OpenRequest, StagedOutput } from "../../sinks/sink.ts";
-import { testTools } from "../support/tools.ts";
+import { runPython } from "../support/python.ts";
 import { messagesOf, requestFor } from "./arrow.ts";
 
 let baseDir: string;
@@ -105,12 +105,8 @@ describe("values are read back as they were given, by pyarrow and by DuckDB", ()
       [21, "b"],
     ]);
     const [file] = (await readdir(folderOf(uri), { recursive: true })).filter((name) => name.endsWith(".parquet"));
-    const { stdout } = await execa(testTools().environmentPython, [
-      "-c",
-      "import sys, pyarrow.parquet as pq; print(pq.read_schema(sys.argv[1]).names[0])",
-      join(folderOf(uri), file!),
-    ]);
-    expect(stdout).toBe("n");
+    const first = "import sys, pyarrow.parquet as pq; print(pq.read_schema(sys.argv[1]).names[0])";
+    expect(await runPython(first, [join(folderOf(uri), file!)])).toBe("n");
   });
 });
 
@@ -207,7 +203,7 @@ test("many rows in many partitions take no more memory than fewer, and their row
   const groups = `import sys, pathlib, pyarrow.parquet as pq
 files = [pq.ParquetFile(f).metadata for f in pathlib.Path(sys.argv[1]).rglob("*.parquet")]
 print(len(files), sum(f.num_row_groups for f in files))`;
-  const [files, rowGroups] = (await execa(testTools().environmentPython, ["-c", groups, large.folder])).stdout.split(" ").map(Number);
+  const [files, rowGroups] = (await runPython(groups, [large.folder])).split(" ").map(Number);
   expect(files).toBe(100);
   expect(rowGroups).toBeGreaterThan(100);
   expect(30_000_000 / rowGroups!).toBeGreaterThan(10_000);
@@ -246,7 +242,7 @@ for i, table in enumerate([${tables.join(", ")}]):
     with pa.OSFile(f"{sys.argv[1]}/{i}.arrows", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)`;
   const folder = await mkdtemp(join(baseDir, "tables-"));
-  await execa(testTools().environmentPython, ["-c", script, folder]);
+  await runPython(script, [folder]);
   return Promise.all(tables.map((_, i) => readFile(join(folder, `${i}.arrows`))));
 }
 
@@ -257,7 +253,7 @@ hive = pa.schema([("cf_result", pa.string()), ("cf_attempt", pa.string()), ${typ
 table = ds.dataset(sys.argv[1], format="parquet", partitioning=ds.partitioning(hive, flavor="hive")).to_table().sort_by("n")
 columns = [table["n"].to_pylist()] + [[v if v is None else str(v) for v in table[name].to_pylist()] for name in hive.names[2:]]
 print(json.dumps(list(zip(*columns))))`;
-  return JSON.parse((await execa(testTools().environmentPython, ["-c", script, folderOf(uri)])).stdout);
+  return JSON.parse(await runPython(script, [folderOf(uri)]));
 }
 
 async function readByDuckDB(uri: string, types: string, columns: string): Promise<unknown> {

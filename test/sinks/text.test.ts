@@ -8,7 +8,7 @@ import { createBatchReader } from "../../arrow/column.ts";
 import { jsonReader, textReader } from "../../arrow/text.ts";
 import type { OpenRequest, StagedOutput } from "../../sinks/sink.ts";
 import { createTextSinks } from "../../sinks/text.ts";
-import { testTools } from "../support/tools.ts";
+import { runPython } from "../support/python.ts";
 import { lineage, messagesOf, numbers, requestFor } from "./arrow.ts";
 import { patience } from "../support/patience.ts";
 
@@ -81,8 +81,7 @@ describe("how rows look", () => {
     const object = JSON.parse(await readFile(jsonl.target, "utf8")) as object;
     expect(Object.keys(object).slice(0, names.length)).toEqual(names);
     const script = `import csv, json, sys\nprint(json.dumps(list(csv.reader(open(sys.argv[1], newline="", encoding="utf-8")))[0]))`;
-    const { stdout } = await execa(testTools().environmentPython, ["-c", script, csv.target]);
-    expect((JSON.parse(stdout) as string[]).slice(0, names.length)).toEqual(names);
+    expect((JSON.parse(await runPython(script, [csv.target])) as string[]).slice(0, names.length)).toEqual(names);
   });
 });
 
@@ -134,7 +133,7 @@ print(json.dumps([[len(row), row.get("a") and len(row["a"])] for row in map(json
       const [csv, jsonl] = [await stage("csv", stream), await stage("jsonl", stream)];
       await sinks.csv.commit(csv);
       await sinks.jsonl.commit(jsonl);
-      const { stdout } = await execa(testTools().environmentPython, ["-c", script, csv.target, jsonl.target]);
+      const stdout = await runPython(script, [csv.target, jsonl.target]);
       found.push(stdout.split("\n").map((line) => JSON.parse(line) as unknown[][]));
     }
     const [[wideCsv, wideJson], [longCsv, longJson]] = found as [unknown[][][], unknown[][][]];
@@ -146,11 +145,11 @@ print(json.dumps([[len(row), row.get("a") and len(row["a"])] for row in map(json
 
   test.each(schemes)("%s takes no more memory for a larger one", async (scheme) => {
     const stream = join(baseDir, "memory.arrows");
-    await writeFile(stream, numbers(500_000));
-    // 8 and 100 MB of Arrow, some thirty times as much as lines of JSON; one file at a time, because each is large.
+    await writeFile(stream, numbers(250_000));
+    // 4 and 50 MB of Arrow, some thirty times as much as lines of JSON; one file at a time, because each is large.
     const small = await writeMuch(scheme, stream, 1);
     const large = await writeMuch(scheme, stream, 8);
-    expect([small.rows, large.rows]).toEqual([500_000, 4_000_000]);
+    expect([small.rows, large.rows]).toEqual([250_000, 2_000_000]);
     expect(large.peakBytes).toBeLessThan(320 * 1024 * 1024);
     expect(large.peakBytes - small.peakBytes).toBeLessThan(80 * 1024 * 1024);
   });
@@ -288,7 +287,7 @@ from decimal import Decimal as D
 table = ${table.replaceAll(/\n\s*/g, " ")}
 with pa.OSFile(r"${path}", "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
     writer.write_table(table)`;
-  await execa(testTools().environmentPython, ["-c", script]);
+  await runPython(script);
   return readFile(path);
 }
 

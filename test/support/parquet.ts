@@ -1,5 +1,4 @@
-import { execa } from "execa";
-import { testTools } from "./tools.ts";
+import { runPython } from "./python.ts";
 
 /** A visible result as an independent reader finds it. */
 export interface FoundResult {
@@ -27,6 +26,5 @@ print(json.dumps(out))
 
 /** Reads every Parquet file below a folder with pyarrow. */
 export async function readResults(folder: string): Promise<readonly FoundResult[]> {
-  const { stdout } = await execa(testTools().environmentPython, ["-c", script, folder]);
-  return JSON.parse(stdout) as FoundResult[];
+  return JSON.parse(await runPython(script, [folder])) as FoundResult[];
 }

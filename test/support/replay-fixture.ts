@@ -11,14 +11,7 @@ import type { Contract, ContractColumn } from "../../domain/contract.ts";
 import type { JobState } from "../../domain/job-state.ts";
 import type { Topic } from "../../domain/topic.ts";
 import type { JobFixture } from "./job-fixture.ts";
-
-/** Reads all columns as texts, whatever is in them. */
-export const textPlugin = `import pandas as pd
-
-class Handler:
-    def execute(self, file_path):
-        yield pd.read_csv(file_path, dtype=str)
-`;
+import { textPlugin } from "./samples.ts";
 
 /** Runs an activity as a worker does, without Temporal. */
 export const act = <A, R>(activity: (input: A) => Promise<R>, input: A): Promise<R> => new MockActivityEnvironment().run(activity, input);

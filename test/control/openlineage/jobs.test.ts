@@ -13,7 +13,7 @@ import { zipFiles } from "../../support/archives.ts";
 import { createJobFixture, type JobFixture } from "../../support/job-fixture.ts";
 import { quietLog } from "../../support/quiet-log.ts";
 import "../../support/quiet-temporal.ts";
-import { csv, csvPlugin, failingPlugin, slowPlugin } from "../../support/samples.ts";
+import { csv, tablePlugin, failingPlugin, slowPlugin } from "../../support/samples.ts";
 import { sha256 } from "../../support/sha256.ts";
 import { validEvent, type Event } from "./validate.ts";
 import { patience } from "../../support/patience.ts";
@@ -26,7 +26,7 @@ beforeAll(async () => {
   fixture = await createJobFixture();
   await subscribe(fixture.database.db, "host:/home", "somewhere");
   await fixture.publish("several", readFileSync(new URL("../../plugins/several_outputs.py", import.meta.url), "utf8"), "*.many");
-  await fixture.publish("quick", csvPlugin, "*.csv");
+  await fixture.publish("quick", tablePlugin, "*.csv");
   await fixture.publish("slow", slowPlugin(2), "*.slow");
   await fixture.publish("failing", failingPlugin, "*.txt");
 });
