@@ -24,7 +24,6 @@ from .plugin import Plugin
 from .watch import PROCESSES_MAX, SECONDS, Watch
 
 
-
 @dataclass
 class _Job:
     """A job from its fork until its process, and all that it has started, has ended."""
