@@ -14,8 +14,8 @@ export interface Left {
 export async function leftIn(home: string): Promise<Left> {
   return {
     files: await stagedFiles(home),
-    // A worker's own folder stays, empty.
-    scratch: (await below(home, ".casparian/scratch")).filter((path) => path.includes("/")),
+    // A worker's own folder stays, and in it the one for members of archives; both are empty.
+    scratch: (await below(home, ".casparian/scratch")).filter((path) => path.includes("/") && !/^[^/]+\/members$/.test(path)),
     processes: await describeProcesses(await processesOf(home)),
   };
 }
