@@ -25,6 +25,8 @@ export async function testWorker(
     namespace,
     taskQueue,
     workflowBundle: { codePath: await testWorkflowBundle() },
+    // Progress and cancellations wait for it, for 8 seconds unless it is said; the product's worker has 2.
+    maxHeartbeatThrottleInterval: "200 ms",
     ...(activities === undefined ? {} : { activities: activities(client) }),
   });
   const running = worker.run();
