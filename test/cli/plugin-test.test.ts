@@ -47,7 +47,7 @@ test("the page for people says the same, and what to do next", async () => {
 test("a traceback points into the plugin's file, without the bridge's frames; the other files go on", async () => {
   const path = folder.write(
     "raises.py",
-    `import pandas as pd
+    `import pyarrow as pa
 
 def parse(text):
     print("reading", text)

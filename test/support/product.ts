@@ -1,10 +1,12 @@
-import { mkdir, mkdtemp, readdir, readFile, readlink, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { execa, type ResultPromise } from "execa";
 import { afterAll, vi } from "vitest";
 import { program, runCommand } from "./command.ts";
+import { environmentRoot } from "./environment-root.ts";
 import { patience } from "./patience.ts";
+import { bundleCache } from "./workflow-bundle.ts";
 
 /** What `casparian status --json` says, as far as tests ask. */
 export interface ProductStatus {
@@ -62,13 +64,19 @@ export function listJobs(product: Product): Promise<readonly ListedJob[]> {
 
 /**
  * A new home with an empty inbox that is a source named `inbox`, for the tests of the file that calls it, which may take minutes. After the
- * last of them what runs in it is stopped, and it is removed.
+ * last of them what runs in it is stopped, and it is removed. Python environments and the workflows' bundle that tests have
+ * built are there already, unless it is to be bare: making both takes some twelve seconds of processor time.
  */
-export async function testProduct(options: { readonly settleMs?: number } = {}): Promise<Product> {
+export async function testProduct(options: { readonly settleMs?: number; readonly bare?: boolean } = {}): Promise<Product> {
   vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 });
   const home = await mkdtemp(join(tmpdir(), "casparian-test-"));
   const inbox = join(home, "inbox");
   await mkdir(inbox);
+  if (options.bare !== true) {
+    await Promise.all([mkdir(join(home, ".casparian")), mkdir(bundleCache, { recursive: true })]);
+    await symlink(environmentRoot, join(home, ".casparian/environments"));
+    await symlink(bundleCache, join(home, ".casparian/cache"));
+  }
   const started: RunningProduct[] = [];
   const runProcess = (...args: readonly string[]) => execa(process.execPath, [program, "--home", home, ...args], { reject: false });
   const run = async (...args: readonly string[]): Promise<Ended> =>

@@ -7,7 +7,7 @@ import { listJobs, processesOf, testProduct } from "../support/product.ts";
 import { csv, csvPlugin, failingPlugin, oldSdkPlugin } from "../support/samples.ts";
 import { sha256 } from "../support/sha256.ts";
 
-const product = await testProduct();
+const product = await testProduct({ bare: true });
 const jobs = () => listJobs(product);
 
 test("with nothing running: publish both forms of plugin, scan, and the tables are there", async () => {

@@ -15,7 +15,7 @@ import { weather, type Aftermath } from "./storm.ts";
  */
 const seed = Number(process.env["CASPARIAN_FAULT_SEED"] ?? Date.now() % 1_000_000);
 
-const product = await testProduct();
+const product = await testProduct({ bare: true });
 let found: Aftermath;
 /** The visible results, and what was put by its content. */
 let visible: readonly (Result & { readonly put: Put | undefined })[];
