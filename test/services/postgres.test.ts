@@ -1,16 +1,24 @@
 import { execFileSync } from "node:child_process";
-import { chmod, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import { openDatabase } from "../../db/pool.ts";
 import { startOf } from "../../services/orphan.ts";
 import { startPostgres, type Postgres } from "../../services/postgres.ts";
 import { stateFolder, type StateFolder } from "../support/state-folder.ts";
 import { patience } from "../support/patience.ts";
 
+/** Of a database that was started and stopped once. */
+let made: StateFolder;
 let folder: StateFolder;
 let running: Postgres | undefined;
+
+beforeAll(async () => {
+  made = await stateFolder();
+  await (await startPostgres({ stateDir: made.path, log: made.log })).stop();
+});
+afterAll(() => made.remove());
 
 beforeEach(async () => {
   folder = await stateFolder();
@@ -24,6 +32,12 @@ afterEach(async () => {
 
 async function start(options: { port?: number; userNamespaces?: boolean } = {}): Promise<Postgres> {
   return (running = await startPostgres({ stateDir: folder.path, log: folder.log, ...options }));
+}
+
+/** In a folder that has a database already: to make one takes longer than all else of these tests. */
+async function startMade(options: { port?: number } = {}): Promise<Postgres> {
+  await cp(made.path, folder.path, { recursive: true });
+  return start(options);
 }
 
 async function ask(url: string, query: string): Promise<unknown> {
@@ -49,7 +63,7 @@ test("starts, stops, and starts again with the same data at the same address", a
 });
 
 test("keeps what it has acknowledged, speaks UTF-8 and sorts by bytes, and listens on this machine only", async () => {
-  const { url, pid } = await start();
+  const { url, pid } = await startMade();
   const setting = (name: string): Promise<unknown> => ask(url, `show ${name}`);
   expect(await setting("fsync")).toBe("on");
   expect(await setting("synchronous_commit")).toBe("on");
@@ -77,13 +91,13 @@ test("passwords are this home's own, readable for its owner only, and needed", a
 });
 
 test("the auditors' user reads only", async () => {
-  const { readerUrl } = await start();
+  const { readerUrl } = await startMade();
   expect(await ask(readerUrl, "select current_user")).toBe("casparian_auditor");
   await expect(ask(readerUrl, "create table mine (id int)")).rejects.toMatchObject({ code: "25006" });
 });
 
 test("lost passwords are made and set anew", async () => {
-  const before = await start();
+  const before = await startMade();
   await before.stop();
   await rm(join(folder.path, "secrets.json"));
   const after = await start();
@@ -93,7 +107,7 @@ test("lost passwords are made and set anew", async () => {
 });
 
 test("tells when the server ends by itself, and the next start recovers", async () => {
-  const first = await start();
+  const first = await startMade();
   await ask(first.url, "create table kept as select 'yes' as answer");
   process.kill(first.pid, "SIGKILL");
   expect(await first.exited).toEqual({ code: null, signal: "SIGKILL" });
@@ -103,7 +117,7 @@ test("tells when the server ends by itself, and the next start recovers", async 
 });
 
 test("a pid file whose number now belongs to another program doesn't keep it from starting", async () => {
-  const first = await start();
+  const first = await startMade();
   await first.stop();
   await writeFile(join(folder.path, "postgres", "postmaster.pid"), `${process.pid}\n${join(folder.path, "postgres")}\n`);
   const second = await start();
@@ -136,12 +150,12 @@ test("a port that was asked for and is in use is an error that names it", async 
     hint: expect.stringContaining("[database] port"),
   });
   server.close();
-  const { url } = await start({ port });
+  const { url } = await startMade({ port });
   expect(new URL(url).port).toBe(String(port));
 });
 
 test("takes another port when the one of the last time is in use", async () => {
-  const first = await start();
+  const first = await startMade();
   await first.stop();
   const { server } = await occupied(Number(new URL(first.url).port));
   const second = await start();
@@ -169,7 +183,7 @@ test("a folder that this user can't reach is said, when it would have to be one"
 });
 
 test("what the server says when it can't start is passed on", async () => {
-  await (await start()).stop();
+  await (await startMade()).stop();
   await writeFile(join(folder.path, "postgres", "postgresql.auto.conf"), "no_such_setting = 1\n");
   await expect(start()).rejects.toMatchObject({ code: "POSTGRES_NOT_STARTED", message: expect.stringContaining("postgresql.auto.conf") });
   await vi.waitFor(() => expect(startOf(running?.pid ?? 0)).toBeUndefined(), patience);
