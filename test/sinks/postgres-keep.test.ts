@@ -11,8 +11,7 @@ import { createServers } from "../../sinks/postgres/server.ts";
 import { createPostgresSink } from "../../sinks/postgres.ts";
 import type { StagedOutput } from "../../sinks/sink.ts";
 import { patience } from "../support/patience.ts";
-import { lineage, numbers, type requestFor } from "./arrow.ts";
-import { stageIn } from "./conformance.ts";
+import { describeKeeping, keeping, type KeepingTarget, type KeptRows } from "./kept-rows.ts";
 import { openPostgresKind, type PostgresKind } from "./postgres-target.ts";
 
 let kind: PostgresKind;
@@ -27,17 +26,9 @@ afterAll(async () => {
   await kind.close();
 });
 beforeEach(async () => {
-  for (const name of await keptTables()) await kind.query(`drop table _casparian."${name}"`);
+  for (const table of await keptTables()) await drop(table);
   uri = kind.newUri();
 });
-
-const version = (number: number, rows: number, changes: Parameters<typeof requestFor>[1] = {}): Promise<StagedOutput> =>
-  stageIn(sink, uri, numbers(rows), {
-    mode: "replace",
-    jobId: String(number),
-    lineage: { ...lineage, jobId: String(number), fileVersionId: String(number) },
-    ...changes,
-  });
 
 async function keptTables(): Promise<readonly string[]> {
   const found = await kind.query(
@@ -46,73 +37,33 @@ async function keptTables(): Promise<readonly string[]> {
   return found.map(([name]) => name!);
 }
 
-/** Rows by job in each table of what was kept. */
-async function kept(): Promise<readonly (readonly (readonly (string | null)[])[])[]> {
-  const tables = await keptTables();
-  return Promise.all(
-    tables.map((name) => kind.query(`select _cf_job_id, count(*), sum(n) from _casparian."${name}" group by 1 order by 1`)),
-  );
+async function drop(table: string): Promise<void> {
+  await kind.query(`drop table _casparian."${table}"`);
 }
 
-test("a result and what has joined it go into one table when they are replaced, once, and the next that are into another", async () => {
-  const first = await version(1, 10);
-  const joined = await version(2, 3, { mode: "append", isJoining: true, lineage: { ...lineage, jobId: "2", fileVersionId: "1" } });
-  const [second, third] = [await version(3, 5), await version(4, 2)];
-  for (const staged of [first, joined]) await sink.commit(staged);
-  expect(await kept()).toEqual([]);
-  for (let time = 0; time < 3; time += 1) await sink.commit(second, [first, joined]);
-  const before = [
-    ["1", "10", "45"],
-    ["2", "3", "3"],
-  ];
-  expect(await kept()).toEqual([before]);
-  await sink.commit(third, [second]);
-  expect(await kept()).toEqual([before, [["3", "5", "10"]]]);
-  expect(await kind.read(uri)).toEqual({ rows: 2, sum: 1, jobs: ["4"] });
-  expect(await sink.isCommitted(second)).toBe(false);
+const target = (): KeepingTarget => ({
+  sink,
+  uri,
+  read: () => kind.read(uri),
+  keptTables,
+  rowsOf: async (table) => {
+    const rows = await kind.query(`select _cf_job_id, count(*), sum(n) from _casparian."${table}" group by 1 order by 1`);
+    return rows.map((row) => row.map(Number) as unknown as KeptRows);
+  },
+  drop,
 });
+const { version, kept } = keeping(target);
 
-test("all that is overwritten is kept, and what the same job wrote is not touched", async () => {
-  const earlier = [await version(1, 10, { mode: "append" }), await version(2, 5, { mode: "append", locationId: "8" })];
-  for (const staged of earlier) await sink.commit(staged);
-  const alone = [await version(3, 3, { mode: "overwrite" }), await version(3, 4, { mode: "overwrite", output: "other" })];
-  for (const staged of [...alone, ...alone]) await sink.commit(staged, earlier);
-  expect(await kept()).toEqual([
-    [
-      ["1", "10", "45"],
-      ["2", "5", "10"],
-    ],
-  ]);
-  await sink.commit(await version(4, 1, { mode: "overwrite" }), alone);
-  expect((await kept()).flat()).toContainEqual(["3", "7", "9"]);
-  expect(await kind.read(uri)).toEqual({ rows: 1, sum: 0, jobs: ["4"] });
-});
+describeKeeping(target);
 
-test("what an earlier attempt of the same job made visible is not kept, and nothing is without the parameter", async () => {
-  await sink.commit(await version(1, 10));
-  const again = await version(1, 10, { attempt: 2 });
-  await sink.commit(again);
-  expect(await kept()).toEqual([]);
-  const next = await version(2, 5, { uri: again.uri });
-  expect(next.uri).toBe(again.uri);
-  await sink.commit(next, [again]);
-  expect(await kept()).toEqual([]);
-  const last = await version(3, 4);
-  await sink.commit(last, [next]);
-  expect(await kept()).toEqual([[["2", "5", "10"]]]);
-});
-
-test("tables of what was kept may be dropped, also while results are replaced, and so may the target", async () => {
-  const [first, second, third, fourth] = [await version(1, 10), await version(2, 5), await version(3, 4), await version(4, 3)];
+test("the target may be dropped, and what was kept stays", async () => {
+  const [first, second, third] = [await version(1, 10), await version(2, 5), await version(3, 3)];
   await sink.commit(first);
   await sink.commit(second, [first]);
-  for (const name of await keptTables()) await kind.query(`drop table _casparian."${name}"`);
-  await sink.commit(third, [second]);
-  expect(await kept()).toEqual([[["2", "5", "10"]]]);
   await kind.query(`drop table ${tableOf(uri)}`);
-  await sink.commit(fourth, [third]);
-  expect(await kind.read(uri)).toEqual({ rows: 3, sum: 3, jobs: ["4"] });
-  expect(await kept()).toEqual([[["2", "5", "10"]]]);
+  await sink.commit(third, [second]);
+  expect(await kind.read(uri)).toEqual({ rows: 3, sum: 3, jobs: ["3"] });
+  expect(await kept()).toEqual([[[1, 10, 45]]]);
 });
 
 test("more tables of what was kept than one statement reads are copied, from one snapshot", async () => {
@@ -176,7 +127,7 @@ test.each([
   await vi.waitFor(async () => expect(await waiting("state = 'active'")).toBe("0"), patience);
   await sink.commit(second, [first]);
   expect(await kind.read(uri)).toEqual({ rows: 5, sum: 10, jobs: ["2"] });
-  expect(await kept()).toEqual([[["1", "10", "45"]]]);
+  expect(await kept()).toEqual([[[1, 10, 45]]]);
 });
 
 async function waiting(condition = "wait_event_type = 'Lock'"): Promise<string> {
@@ -186,6 +137,6 @@ async function waiting(condition = "wait_event_type = 'Lock'"): Promise<string> 
   return row![0]!;
 }
 
-function tableOf(target: string): string {
-  return new URL(target).searchParams.get("table")!;
+function tableOf(url: string): string {
+  return new URL(url).searchParams.get("table")!;
 }
