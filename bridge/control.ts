@@ -1,10 +1,9 @@
 import type { Socket } from "node:net";
 import type { ProcessEnd } from "./failure.ts";
+import type { SandboxLack } from "./sandbox.ts";
 
-/** What a parent says first. */
+/** What a parent says when it has loaded what it is to load. */
 export interface Ready {
-  /** What this machine's kernel lacks for the sandbox, in sentences. */
-  readonly lacks: readonly string[];
   /** Its own, anonymous memory. */
   readonly memoryBytes: number;
   /** The statement after which there were threads that no fork takes along; undefined where none was. */
@@ -12,6 +11,8 @@ export interface Ready {
 }
 
 export interface ControlHandlers {
+  /** Its walls stand, but for these; no foreign code has run yet. Called once, and first of all. */
+  onConfined(lacks: readonly SandboxLack[]): void;
   /** `parentBytes`: the parent's own memory then. */
   onExit(id: number, end: ProcessEnd, parentBytes: number | undefined): void;
   /** A library's import code, which runs in the warm parent, has tampered with it. */
@@ -23,13 +24,14 @@ const lineBytesMax = 64 * 1024;
 const causes = ["memory", "processes", "files", "scratch", "killed"] as const;
 
 /**
- * Reads what the warm parent says, one JSON object a line; resolves with what it says when it is ready. Libraries' code runs in the parent
+ * Reads what the warm parent says, one JSON object a line; resolves when it is ready. Libraries' code runs in the parent
  * as well, so nothing is believed to have the right form, and what is no message is not kept.
  */
 export function readControl(control: Socket, handlers: ControlHandlers): Promise<Ready> {
   return new Promise((resolve) => {
     let begun = "";
     let nonsense = false;
+    let confined = false;
     control.setEncoding("utf8").on("data", (text: string) => {
       const lines = (begun + text).split("\n");
       begun = lines.pop() ?? "";
@@ -43,7 +45,10 @@ export function readControl(control: Socket, handlers: ControlHandlers): Promise
       const message = parseObject(line);
       const ready = readReady(parseObject(message?.["ready"]));
       const exit = parseObject(message?.["exit"]);
-      if (ready !== undefined) resolve(ready);
+      if (!confined) {
+        confined = true;
+        handlers.onConfined(message?.["confined"] as readonly SandboxLack[]);
+      } else if (ready !== undefined) resolve(ready);
       else if (exit !== undefined && typeof exit["id"] === "number")
         handlers.onExit(exit["id"], readEnd(exit), countIn(exit, "parentBytes"));
       else return false;
@@ -53,10 +58,9 @@ export function readControl(control: Socket, handlers: ControlHandlers): Promise
 }
 
 function readReady(ready: Readonly<Record<string, unknown>> | undefined): Ready | undefined {
-  const lacks = ready?.["lacks"];
-  if (ready === undefined || !Array.isArray(lacks) || !lacks.every((lack) => typeof lack === "string")) return undefined;
+  if (ready === undefined) return undefined;
   const threads = ready["threads"];
-  return { lacks, memoryBytes: countIn(ready, "memoryBytes") ?? 0, threads: typeof threads === "string" ? threads : undefined };
+  return { memoryBytes: countIn(ready, "memoryBytes") ?? 0, threads: typeof threads === "string" ? threads : undefined };
 }
 
 function readEnd(exit: Readonly<Record<string, unknown>>): ProcessEnd {

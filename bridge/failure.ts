@@ -3,6 +3,7 @@ import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
 import { dependencyLines } from "./dependencies.ts";
 import type { LogChunk } from "./logs.ts";
 import type { SentError } from "./received.ts";
+import type { SandboxLack } from "./sandbox.ts";
 
 /** How the plugin's process ended, as the warm parent saw it. */
 export interface ProcessEnd {
@@ -145,6 +146,15 @@ export function protocolFailure(what: string, facts: JobFacts): TerminalFailure 
     message: `plugin ${facts.name} broke the protocol of the data channel: ${what}`,
     hint: "A plugin only yields or publishes; it must not write to descriptors that it has not opened.",
     data: dataOf(facts),
+  });
+}
+
+/** Where the settings require all of the sandbox. */
+export function sandboxIncomplete(name: string, lacks: readonly SandboxLack[]): TerminalFailure {
+  return new TerminalFailure({
+    code: "SANDBOX_INCOMPLETE",
+    message: `plugin ${name} was not run, because sandbox = "require" and this machine's kernel lacks a wall: ${lacks.map(({ message }) => message).join("; ")}`,
+    hint: `${[...new Set(lacks.map(({ remedy }) => remedy))].join("\n")}\nor, with what is lacking, sandbox = "on" under [plugins] in casparian.toml; then retry the job`,
   });
 }
 

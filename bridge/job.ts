@@ -124,7 +124,7 @@ export async function runJob(parent: Parent, transport: Transport, run: PluginRu
 
 /** What somebody who reads the job's log should know of how it was run. */
 function noticesOf({ lacks, cold }: Parent): readonly LogChunk[] {
-  const lines = [...lacks.map((lack) => `sandbox: ${lack}`), ...(cold === undefined ? [] : [`process: ${cold}`])];
+  const lines = [...lacks.map(({ message }) => `sandbox: ${message}`), ...(cold === undefined ? [] : [`process: ${cold}`])];
   return lines.map((line) => ({ stream: "notice", at: new Date(), text: `${line}\n` }));
 }
 

@@ -6,7 +6,8 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../domain/log.ts";
 import { type Ready, readControl } from "./control.ts";
-import { parentLost, type ProcessEnd } from "./failure.ts";
+import { parentLost, type ProcessEnd, sandboxIncomplete } from "./failure.ts";
+import type { SandboxLack } from "./sandbox.ts";
 
 export interface ParentOptions {
   readonly plugin: { readonly name: string; readonly sourceCode: string; readonly defaultOutput: string };
@@ -15,6 +16,8 @@ export interface ParentOptions {
   /** The parent and its forks may read below these, beside libraries, and write below `scratchRoot`. */
   readonly inputRoots: readonly string[];
   readonly scratchRoot: string;
+  /** Whether nothing is to run where the kernel lacks a wall. */
+  readonly requireSandbox?: boolean | undefined;
   /** A private folder for the socket. */
   readonly socketDir: string;
   /** Whether what the plugin imports is loaded before the first job. */
@@ -41,8 +44,8 @@ export interface ParentJob {
 /** A running Python process that has loaded what the plugin imports. */
 export interface Parent {
   readonly socketPath: string;
-  /** What this machine's kernel lacks for the sandbox, in sentences. */
-  readonly lacks: readonly string[];
+  /** What this machine's kernel lacks for the sandbox. */
+  readonly lacks: readonly SandboxLack[];
   /** Why each job loads the plugin's imports by itself, where that was not asked for; a sentence. */
   readonly cold: string | undefined;
   /** Its own memory, without its forks': when it was ready, and after the latest job. */
@@ -66,7 +69,8 @@ const wordsMax = 4_096;
 /**
  * Starts a parent and waits until it is ready. Where loading the imports ends it, hangs it, or leaves threads, which no fork survives, it is
  * started again without: then each job loads them in its own process, where what they do is the job's failure. A parent that somebody
- * else has killed while it loaded them gets a second chance. Throws TransientFailure PLUGIN_PARENT_LOST.
+ * else has killed while it loaded them gets a second chance. Throws TransientFailure PLUGIN_PARENT_LOST, TerminalFailure
+ * SANDBOX_INCOMPLETE.
  */
 export async function startParent(options: ParentOptions): Promise<Parent> {
   const { name } = options.plugin;
@@ -123,7 +127,9 @@ async function launch(
     await Promise.all([rm(home, { recursive: true, force: true }), rm(socketPath, { force: true })]);
   });
   const memory = { bytes: 0, bytesAtStart: 0 };
+  let lacks: readonly SandboxLack[] | undefined;
   const ready = readControl(control, {
+    onConfined: (found) => (lacks = found),
     onExit(id, end, parentBytes) {
       memory.bytes = parentBytes ?? memory.bytes;
       jobs.get(id)?.(end);
@@ -131,23 +137,24 @@ async function launch(
     },
     onNonsense: () => process.kill("SIGKILL"),
   });
-  const { plugin, inputRoots, scratchRoot } = options;
+  const { plugin, inputRoots, scratchRoot, requireSandbox = false } = options;
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
-  send(control, { nodePid, name, source, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload });
+  send(control, { nodePid, name, source, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload, requireSandbox });
 
   const hung = expire(readyMsMax).then((): Unready => ({ unready: "hung" }));
   const state = await Promise.race([ready.then(unlessThreads), exited, hung]);
-  if ("unready" in state) {
+  if ("unready" in state || lacks === undefined || (requireSandbox && lacks.length > 0)) {
     process.kill("SIGKILL");
     await cleaned;
+    if (requireSandbox && lacks !== undefined && lacks.length > 0) throw sandboxIncomplete(plugin.name, lacks);
     options.log.debug("a warm parent did not start", { plugin: plugin.name, preload, words, ...state });
-    return state;
+    return "unready" in state ? state : { unready: "ended" };
   }
   memory.bytes = memory.bytesAtStart = state.memoryBytes;
   return {
     socketPath,
-    lacks: state.lacks,
+    lacks,
     cold,
     memory: () => memory,
     ended: cleaned,

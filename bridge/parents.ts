@@ -35,6 +35,8 @@ export interface ParentsOptions {
   readonly countMax: number;
   readonly idleMs: number;
   readonly memoryBytesMax: number;
+  /** Whether nothing is to run where the kernel lacks a wall of the sandbox. */
+  readonly requireSandbox: boolean;
 }
 
 export interface Held {
@@ -59,9 +61,9 @@ export function createParents(options: ParentsOptions): Parents {
 
   function begin(key: string, { plugin, python, scratchRoot }: Wanted, inputRoots: readonly string[]): Held {
     const use = useEnvironment(python);
-    const { log, socketDir } = options;
+    const { log, socketDir, requireSandbox } = options;
     const warm = !isFresh(plugin);
-    const started = startParent({ plugin, python, inputRoots, scratchRoot, socketDir, warm, log });
+    const started = startParent({ plugin, python, inputRoots, scratchRoot, socketDir, requireSandbox, warm, log });
     const held: Held = { key, inputRoots, started, jobs: 0, retired: !warm, usedAt: Date.now(), parent: undefined };
     parents.set(key, held);
     const ended = (): void => {

@@ -21,6 +21,8 @@ export interface PluginPoolOptions {
   readonly maxParents?: number | undefined;
   /** The same for the memory that all of them hold together, without what their forks add. */
   readonly memoryBytesMax?: number | undefined;
+  /** Whether jobs are refused where the kernel lacks a wall of the sandbox. */
+  readonly requireSandbox?: boolean | undefined;
   /** How long a warm parent is kept without a job. */
   readonly idleSeconds?: number | undefined;
   /** How rows come from plugins; `unix` unless given. */
@@ -51,6 +53,7 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
     countMax: options.maxParents ?? 8,
     idleMs: (options.idleSeconds ?? 600) * 1000,
     memoryBytesMax: options.memoryBytesMax ?? Infinity,
+    requireSandbox: options.requireSandbox ?? false,
   });
   let closed = false;
 

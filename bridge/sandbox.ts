@@ -13,8 +13,15 @@ export interface SandboxCapabilities {
   /** The ABI version; 0 where there is none. */
   readonly landlock: number;
   readonly seccomp: boolean;
-  /** What is missing and what follows from it, one sentence each; empty where all is there. */
-  readonly lacking: readonly string[];
+  /** What is missing; empty where all is there. */
+  readonly lacking: readonly SandboxLack[];
+}
+
+export interface SandboxLack {
+  /** What is missing and what follows from it. */
+  readonly message: string;
+  /** What an operator can do. */
+  readonly remedy: string;
 }
 
 /** Tries the walls in a process of its own. Throws what starting Python throws. */

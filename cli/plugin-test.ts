@@ -60,6 +60,7 @@ async function openTrialsOf(shell: Shell): Promise<Trials> {
     tools: await findPluginTools(shell),
     stateDir,
     limits: pluginLimits(limits),
+    requireSandbox: plugins.sandbox === "require",
     gatekeeper: plugins.gatekeeper,
     log: shell.log,
     onProgress: (step) => shell.terminal.progress(step),

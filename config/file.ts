@@ -13,6 +13,7 @@ const port = z.int({ error: "a port from 1 to 65535" }).min(1, "a port from 1 to
 const text = z.string({ error: "a text in quotes" }).min(1, "a text that isn't empty");
 const count = z.int({ error: "a whole number above 0" }).positive("a whole number above 0");
 const serviceForm = 'a URL, or "off"';
+const sandboxModes = ["on", "require"] as const;
 const logLevels = ["debug", "info", "warn", "error"] as const;
 
 const shape = z.strictObject({
@@ -43,6 +44,7 @@ const shape = z.strictObject({
       require_signature: z.boolean({ error: "true or false" }),
       require_comparison: z.boolean({ error: "true or false" }),
       trusted_keys: text,
+      sandbox: z.enum(sandboxModes, { error: `one of ${sandboxModes.join(", ")}` }),
       gatekeeper: z.enum(gatekeeperModes, { error: `one of ${gatekeeperModes.join(", ")}` }),
       gatekeeper_allow: z.array(z.enum(allowableKinds, { error: `one of ${allowableKinds.join(", ")}` }), { error: "kinds in a list" }),
       vulnerability_service: z

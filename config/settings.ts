@@ -56,6 +56,8 @@ export interface Settings {
     readonly requireComparison: boolean;
     /** The file of trusted keys, absolute. */
     readonly trustedKeys: string;
+    /** Whether jobs are refused where this machine's kernel lacks a wall of the sandbox. */
+    readonly sandbox: "on" | "require";
     /** What publishing makes of what stands out in a plugin's code and lock. */
     readonly gatekeeper: GatekeeperPolicy;
     /** Where those sign in who change which code runs; null where nobody needs to. */
@@ -120,6 +122,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
       requireSignature: file.plugins.require_signature ?? false,
       requireComparison: file.plugins.require_comparison ?? false,
       trustedKeys: resolve(home, file.plugins.trusted_keys ?? "trusted-keys"),
+      sandbox: file.plugins.sandbox ?? "on",
       gatekeeper: {
         mode: file.plugins.gatekeeper ?? "warn",
         allow: file.plugins.gatekeeper_allow ?? [],

@@ -51,6 +51,8 @@ export interface TrialMeans {
   /** Its environments are those that workers use. */
   readonly stateDir: string;
   readonly limits: PluginLimits;
+  /** Whether nothing runs where the kernel lacks a wall of the sandbox. */
+  readonly requireSandbox?: boolean | undefined;
   /** Off unless given. */
   readonly gatekeeper?: GatekeeperPolicy;
   readonly log: Log;
@@ -100,7 +102,7 @@ export interface Trials {
 /** Needs no record and no services: only Python, and uv where an environment is to be locked or built. */
 export async function openTrials(means: TrialMeans): Promise<Trials> {
   const folder = await mkdtemp(join(tmpdir(), "casparian-trial-"));
-  const pool = createPluginPool({ log: means.log, maxParents: 1 });
+  const pool = createPluginPool({ log: means.log, maxParents: 1, requireSandbox: means.requireSandbox });
   let locked: { readonly declared: string; readonly lock: PluginLock } | undefined;
   let runs = 0;
 

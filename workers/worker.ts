@@ -14,6 +14,7 @@ import { createScanActivities } from "../activities/scan.ts";
 import { createVersionOf } from "../activities/version-of.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
 import { createPluginPool } from "../bridge/pool.ts";
+import { sandboxCapabilities } from "../bridge/sandbox.ts";
 import { watchTrustedKeys } from "../bridge/trusted-keys.ts";
 import { pluginLimits, type Settings } from "../config/settings.ts";
 import { findSource } from "../db/source-root.ts";
@@ -86,12 +87,14 @@ async function createWorker(
 
 async function createActivities({ settings, services, client, sinks, store, dispatch, log }: WorkerOptions, stack: AsyncDisposableStack) {
   const { db, tools } = services;
+  void tellWalls(settings, tools.python, log);
   const root = environmentRoot(settings.stateDir);
   const pythons = { uv: tools.uv, mayDownload: settings.python.allowDownloads };
   const pace = createPace();
   const versionOf = createVersionOf(db);
   const pool = createPluginPool({
     maxParents: settings.worker.concurrency + 2,
+    requireSandbox: settings.plugins.sandbox === "require",
     memoryBytesMax: settings.worker.warmMemoryMb * 1024 * 1024,
     transport: settings.bridge.transport,
     log,
@@ -143,4 +146,15 @@ async function createActivities({ settings, services, client, sinks, store, disp
     ...createScanActivities({ db, log, dispatch, store, threads }),
     ...createRequestScanActivities({ db, requestScan: (source) => requestScan(client, source, "due") }),
   };
+}
+
+/** Says once what this machine's kernel lacks to keep plugins in. */
+async function tellWalls({ plugins }: Settings, python: string, log: Log): Promise<void> {
+  try {
+    const { lacking } = await sandboxCapabilities({ python });
+    for (const { message, remedy } of lacking) log.warn(`the sandbox lacks a wall here: ${message}`, { remedy });
+    if (lacking.length > 0 && plugins.sandbox === "require") log.error('every job is refused here, because sandbox = "require"');
+  } catch (error) {
+    log.warn("what keeps a plugin in can't be found out here", { reason: messageOf(error) });
+  }
 }

@@ -8,6 +8,7 @@ import sys
 if __name__ == "__main__":
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
     namespaces = importlib.import_module("casparian_bridge.namespaces")
+    lacks = importlib.import_module("casparian_bridge.lacks")
     sandbox = importlib.import_module("casparian_bridge.sandbox")
     walls = sandbox.confine_parent(namespaces.enter([]), [], [])
     told = {
@@ -16,7 +17,7 @@ if __name__ == "__main__":
         "networkNamespace": walls.network_namespace,
         "landlock": walls.landlock,
         "seccomp": walls.seccomp,
-        "lacking": walls.lacking(),
+        "lacking": lacks.lacks_of(walls),
     }
     print(json.dumps(told), flush=True)
     os._exit(0)

@@ -35,8 +35,9 @@ export interface Patient extends ControlContext {
   readonly fix: boolean;
 }
 
-/** Whose plugins run on this machine. */
+/** Whose plugins run on this machine, and behind what. */
 export interface PluginPolicy {
+  readonly sandbox?: "on" | "require" | undefined;
   readonly requireSignature: boolean;
   /** The file of trusted keys. */
   readonly trustedKeys: string;

@@ -1,5 +1,5 @@
 import { describePythons } from "../../bridge/pythons.ts";
-import { sandboxCapabilities } from "../../bridge/sandbox.ts";
+import { sandboxCapabilities, type SandboxCapabilities } from "../../bridge/sandbox.ts";
 import { messageOf } from "../../domain/failure.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
 
@@ -50,14 +50,35 @@ export function checkTools({ host }: Patient): readonly Diagnosis[] {
 }
 
 /** What does this kernel give to keep a plugin in? */
-export async function checkSandbox({ host }: Patient): Promise<readonly Diagnosis[]> {
+export async function checkSandbox({ host, plugins }: Patient): Promise<readonly Diagnosis[]> {
   const subject = "sandbox";
   if ("trouble" in host.python) return [];
   try {
-    const { lacking } = await sandboxCapabilities({ python: host.python.path });
-    if (lacking.length === 0) return [{ subject, severity: "ok", message: "plugins are confined in every way that we know", hint: null }];
-    return lacking.map((message) => ({ subject, severity: "warning" as const, message, hint: null }));
+    const walls = await sandboxCapabilities({ python: host.python.path });
+    const there = wallsOf(walls).join(", ") || "nothing";
+    if (walls.lacking.length === 0)
+      return [{ subject, severity: "ok", message: `plugins are confined in every way that we know: ${there}`, hint: null }];
+    const required = plugins?.sandbox === "require";
+    return [
+      ...walls.lacking.map(({ message, remedy }) => ({
+        subject,
+        severity: required ? ("error" as const) : ("warning" as const),
+        message: required ? `jobs are refused here (sandbox = "require"): ${message}` : message,
+        hint: remedy,
+      })),
+      { subject, severity: "info", message: `what keeps plugins in here: ${there}`, hint: null },
+    ];
   } catch (error) {
     return [{ subject, severity: "warning", message: `what keeps a plugin in can't be found out: ${messageOf(error)}`, hint: null }];
   }
+}
+
+function wallsOf({ userNamespace, pidNamespace, networkNamespace, landlock, seccomp }: SandboxCapabilities): readonly string[] {
+  const named = [userNamespace ? "user" : null, pidNamespace ? "process" : null, networkNamespace ? "network" : null];
+  const namespaces = named.filter((name) => name !== null).join(", ");
+  return [
+    ...(namespaces === "" ? [] : [`namespaces (${namespaces})`]),
+    ...(landlock === 0 ? [] : [`Landlock ${landlock}`]),
+    ...(seccomp ? ["a system call filter"] : []),
+  ];
 }

@@ -22,6 +22,7 @@ test("a home without a file has all defaults, frozen", async () => {
       requireComparison: false,
       requireSignature: false,
       trustedKeys: join(home, "trusted-keys"),
+      sandbox: "on",
       gatekeeper: { mode: "warn", allow: [], vulnerabilityService: undefined },
       signIn: null,
     },
@@ -60,6 +61,7 @@ test("every key of the file counts", async () => {
     gatekeeper_allow = ["network", "compiled"]
     vulnerability_service = "https://osv.example.com"
     trusted_keys = "../keys"
+    sandbox = "require"
     [log]
     level = "warn"`);
   expect(settings).toMatchObject({
@@ -71,6 +73,7 @@ test("every key of the file counts", async () => {
     plugins: {
       requireSignature: true,
       trustedKeys: join(home, "../keys"),
+      sandbox: "require",
       gatekeeper: { mode: "refuse", allow: ["network", "compiled"], vulnerabilityService: "https://osv.example.com" },
     },
     logLevel: "warn",

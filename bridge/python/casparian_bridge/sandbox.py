@@ -40,23 +40,6 @@ class Walls:
     # Opened once: libraries and devices, which every plugin's process may use.
     shared: tuple[landlock.Place, ...] = ()
 
-    def lacking(self) -> list[str]:
-        """What is missing and what follows, one sentence each."""
-        lacks = []
-        if self.landlock == 0:
-            lacks.append("no Landlock (Linux 5.13): a plugin can read every file that this user can, and write to them")
-        elif self.landlock < 6:
-            lacks.append(f"Landlock version {self.landlock} of 6 (Linux 6.12): files are guarded, some of the rest is not")
-        if not self.pid_namespace:
-            lacks.append("no process namespace: a plugin sees other processes, and what it forks is ended by search")
-        if not self.network_namespace and not self.seccomp:
-            lacks.append("neither a network namespace nor a system call filter: a plugin can reach the network")
-        elif not self.network_namespace:
-            lacks.append("no network namespace: only the system call filter keeps a plugin from the network")
-        elif not self.seccomp:
-            lacks.append("no system call filter: a plugin can connect to Unix sockets that are files")
-        return lacks
-
 
 def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
     """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in."""
@@ -76,7 +59,7 @@ def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
         own = landlock.open_places([*read, "/proc"], write)
         landlock.restrict([*walls.shared, *own], walls.landlock)
         landlock.close_places(own)
-    if walls.user_namespace:
+    with contextlib.suppress(OSError):
         kernel.set_capabilities((kernel.CAP_SYS_ADMIN, kernel.CAP_DAC_READ_SEARCH))
     if walls.seccomp:
         seccomp.restrict(parent=True)

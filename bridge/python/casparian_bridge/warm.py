@@ -1,7 +1,7 @@
 """The warm parent: loads what the plugin imports, rehearses it, then forks a process for each job. It never runs the plugin's own code.
 
-From Node: `{"job": …}`, `{"kill": id}`; the end of the channel ends everything. To Node: `{"ready": …}`, then one `{"exit": …}` a job.
-The streams of a job are connections that Node makes to the listener, each led in by the job's token.
+From Node: `{"job": …}`, `{"kill": id}`; the end of the channel ends everything. To Node: `{"confined": …}`, `{"ready": …}`, then one
+`{"exit": …}` a job. The streams of a job are connections that Node makes to the listener, each led in by the job's token.
 """
 
 import contextlib
@@ -19,6 +19,7 @@ from typing import Any
 from . import child, guard, introduction, kernel, rehearsal, sandbox, tree
 from .charge import Charge
 from .control import Control
+from .lacks import lacks_of
 from .outcome import outcome
 from .plugin import Plugin
 from .watch import PROCESSES_MAX, SECONDS, Watch
@@ -55,6 +56,11 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     plugin = Plugin(start["name"], start["source"], start["defaultOutput"])
     walls = sandbox.confine_parent(entered, start["inputRoots"], [start["scratchRoot"]])
+    # Before any line of theirs runs: what comes later is not to be believed.
+    lacking = lacks_of(walls)
+    control.send({"confined": lacking})
+    if start["requireSandbox"] and lacking:
+        return
     # Not before: packages of the environment may bring code that runs when Python starts.
     site.main()
     os.chdir(start["home"])
@@ -64,7 +70,7 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     state = _State(walls, plugin, own_namespace)
     woken = _wake_on_child()
     watched = time.monotonic()
-    control.send({"ready": {"lacks": walls.lacking(), "memoryBytes": tree.resident_bytes(["self"]), "threads": threads}})
+    control.send({"ready": {"memoryBytes": tree.resident_bytes(["self"]), "threads": threads}})
     while True:
         ready, _, _ = select.select([control, listener, woken], [], [], SECONDS if state.running else None)
         if control in ready and not _obey(state, control):

@@ -50,7 +50,7 @@ describe.each(users)("as %s", (user) => {
   afterAll(() => worker.close());
 
   test("a plugin reaches its input, its environment and its scratch folder, and nothing else", async (context) => {
-    context.skip(worker.walls.lacking.length > 0, `this kernel lacks a wall: ${worker.walls.lacking.join("; ")}`);
+    context.skip(worker.walls.lacking.length > 0, "this kernel lacks a wall");
     const before = statSync(secretPath);
     const { failure, logs } = await worker.run({ plugin: "reaches_out" }, { input });
     expect(failure).toBeUndefined();
@@ -70,7 +70,7 @@ describe.each(users)("as %s", (user) => {
   });
 
   test("a library's code, which runs in the warm parent or when Python starts, is kept in as well", async (context) => {
-    context.skip(worker.walls.lacking.length > 0, `this kernel lacks a wall: ${worker.walls.lacking.join("; ")}`);
+    context.skip(worker.walls.lacking.length > 0, "this kernel lacks a wall");
     const source = "import evil\nclass Handler:\n    def execute(self, file_path):\n        print(evil.told)\n";
     const packages = { "evil.py": evilPackage(input), "evil.pth": "import evil\n" };
     const { failure, logs } = await worker.run({ source }, { input, packages });

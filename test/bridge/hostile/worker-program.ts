@@ -30,7 +30,7 @@ const base = realpathSync(process.argv[2] ?? "");
 const folder = mkdtempSync(join(tmpdir(), "cf-hostile-"));
 const packagesFolder = join(folder, "env", "lib", basename(base), "site-packages");
 const python = makeEnvironment();
-const pool = createPluginPool({ log: quietLog });
+const pool = createPluginPool({ log: quietLog, requireSandbox: process.argv[3] === "require" });
 let runs = 0;
 
 /** A virtual environment of this user's own, with one package in it. */
@@ -54,7 +54,7 @@ async function run({ name, source, input, limits, packages }: HostileRun): Promi
   let rows = 0;
   const began = performance.now();
   const ended = await pool.run(request, { open: async () => {}, message: async (_output, message) => void (rows += message.rows) }).then(
-    ({ logs }) => ({ logs }),
+    ({ logs }) => ({ logs: [...logs] }),
     (error: unknown) => {
       if (!(error instanceof TerminalFailure || error instanceof TransientFailure)) throw error;
       const { code, message, hint, data } = error;

@@ -26,20 +26,31 @@ interface Given {
   readonly packages?: Readonly<Record<string, string>>;
 }
 
+/** What a kernel may lack. */
+export type Wall = "landlock" | "namespaces" | "namespaces-by-limit" | "seccomp";
+
 /** Something that no plugin may find. */
 export const workersSecret = "cf-secret-of-the-worker";
 
 const mebibyte = 1024 * 1024;
 const program = join(import.meta.dirname, "worker-program.ts");
 const launcher = join(import.meta.dirname, "as_ordinary_user.py");
+const without = join(import.meta.dirname, "without_wall.py");
 const project = resolve(import.meta.dirname, "../../..");
 
 /** Where the tests run as root, the suite runs for root and for a user without rights; otherwise for whoever runs them. */
 export const users: readonly string[] = process.getuid?.() === 0 ? ["root", "an ordinary user"] : ["this user"];
 
 /** A worker of that user in a process of its own, which has the secret in its environment and on its command line. */
-export async function startWorker(user: string): Promise<Worker> {
-  const { command, args } = commandOf(user, [process.execPath, program, testTools().python, workersSecret]);
+export async function startWorker(user: string, options: { readonly without?: Wall; readonly require?: boolean } = {}): Promise<Worker> {
+  const { command, args } = commandOf(user, [
+    ...(options.without === undefined ? [] : [testTools().python, without, options.without]),
+    process.execPath,
+    program,
+    testTools().python,
+    options.require === true ? "require" : "on",
+    workersSecret,
+  ]);
   const env = { PATH: process.env["PATH"], CASPARIAN_DATABASE_URL: `postgres://casparian:${workersSecret}@127.0.0.1/record` };
   const child = spawn(command, args, { env, stdio: ["ignore", "inherit", "inherit", "ipc"], serialization: "advanced" });
   const waiting = new Map<number, PromiseWithResolvers<HostileOutcome>>();
@@ -87,7 +98,8 @@ function commandOf(user: string, line: readonly string[]): { readonly command: s
   const [own = "", ...args] = line;
   if (user !== "an ordinary user") return { command: own, args };
   const { python } = testTools();
-  return { command: python, args: [launcher, project, realpathSync(own), dirname(dirname(realpathSync(python))), "--", ...line] };
+  const folders = [project, dirname(realpathSync(process.execPath)), dirname(dirname(realpathSync(python)))];
+  return { command: python, args: [launcher, ...folders, "--", ...line] };
 }
 
 async function ended(child: ChildProcess): Promise<void> {
