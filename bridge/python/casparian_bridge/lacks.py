@@ -29,7 +29,9 @@ def lacks_of(walls: Walls) -> list[Lack]:
     elif not walls.network_namespace:
         lack("no network namespace: only the system call filter keeps a plugin from the network", _namespace_remedy())
     if not walls.seccomp:
-        message = "no system call filter: a plugin can connect to Unix sockets that are files, and change modes and times of this user's files"
+        message = (
+            "no system call filter: a plugin can connect to Unix sockets that are files, and change modes and times of this user's files"
+        )
         lack(message, "Use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64")
     return found
 
