@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { openComparisons, type CompareMeans, type CompareRequest, type Comparisons } from "../../control/compare-plugins.ts";
-import { showComparison } from "../../control/list-comparisons.ts";
+import { listComparisons, showComparison } from "../../control/list-comparisons.ts";
 import type { ComparisonRow } from "../../db/comparison.ts";
 import { approveContract, insertContract } from "../../db/contract.ts";
 import { createVersionBytes } from "../../workers/version-bytes.ts";
@@ -245,7 +245,7 @@ test("what can't be compared is wrong use: itself, another plugin's version, fil
   expect(result.files.map(({ path }) => path)).toEqual(["aside-2.json"]);
 });
 
-test("an interrupted comparison leaves no process, no folder and no report", async () => {
+test("an interrupted comparison leaves no folder and no report", async () => {
   // Others compare at the same time.
   const temporary = await mkdtemp(join(tmpdir(), "cf-own-"));
   vi.stubEnv("TMPDIR", temporary);
@@ -256,8 +256,11 @@ test("an interrupted comparison leaves no process, no folder and no report", asy
   const stopping = new AbortController();
   const own = await openComparisons({ ...means, signal: stopping.signal, onProgress: () => {} });
   const asked = { plugin: "p@2", against: "1", on: "*.json", limit: 100, allVersions: false, key: [], tolerance: null, failFast: false };
+  const reports = async () => (await listComparisons(context(), "p", 1_000)).length;
+  const before = await reports();
   const running = own.run(context(), asked, () => stopping.abort(new Error("stopped by hand")));
   await expect(running).rejects.toThrow("stopped by hand");
   await own.close();
   expect(await readdir(temporary)).toEqual([]);
+  expect(await reports()).toBe(before);
 });

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Table, tableToIPC, Utf8, vectorFromArray } from "apache-arrow";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ArrowMessage } from "../../domain/arrow.ts";
@@ -17,17 +18,17 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "casparian-compare-types-"));
   const { stdout } = await execa(testTools().environmentPython, [join(import.meta.dirname, "../arrow/texts.py"), folder]);
   cases = JSON.parse(stdout) as typeof cases;
-  engine = await openEngine(join(folder, "rows.duckdb"), new AbortController().signal);
+  engine = await openEngine(join(folder, "duckdb"), new AbortController().signal);
 });
 afterAll(async () => {
   engine.close();
   await rm(folder, { recursive: true });
 });
 
-let sides = 0;
+let made = 0;
 
 async function sideOf(schema: ArrowMessage, messages: readonly ArrowMessage[]): Promise<SideOutput> {
-  const own = join(folder, `side-${(sides += 1)}`);
+  const own = join(folder, `side-${(made += 1)}`);
   await mkdir(own);
   const writer = createSideWriter(own);
   await writer.keeper.open("out", schema);
@@ -59,9 +60,25 @@ test("every value of a type that is another one is told from it", async () => {
     const side = await sideOf(schema, messages);
     await engine.load("values_of_type", side.rows, [1]);
     const distinct = new Set(texts).size;
-    const [found] = await engine.rows<[number]>(
-      "select (count(distinct c0) + count(distinct case when c0 is null then 1 end))::double from values_of_type",
-    );
+    const [found] = await engine.rows<[number]>("select count(distinct v)::double from values_of_type");
     expect([type, found![0]]).toEqual([type, distinct]);
   }
+});
+
+test("a thousand columns, and values with whatever is in them, are compared in bounded memory", async () => {
+  const wide = (value: string): Uint8Array =>
+    tableToIPC(
+      new Table(
+        Object.fromEntries(
+          Array.from({ length: 1_500 }, (_, at) => [`we"ird ${at}`, vectorFromArray([`v${at}`, at === 700 ? value : "w"], new Utf8())]),
+        ),
+      ),
+      "stream",
+    );
+  const [before, after] = [messagesOf(wide("a\0b")), messagesOf(wide("a\0c"))];
+  const sides = { before: await sideOf(before.schema, before.messages), after: await sideOf(after.schema, after.messages) };
+  const key = ['we"ird 0', 'we"ird 1'];
+  const found = await differRows(engine, { ...sides, rows: { before: 2, after: 2 }, key, tolerance: 1e-9, path: "a" });
+  expect(found).toMatchObject({ same: 1, changed: 1, changes: [{ column: 'we"ird 700', rows: 1 }] });
+  expect(found.examples[0]!.values.at(-1)).toEqual({ column: 'we"ird 700', before: "a\0b", after: "a\0c" });
 });

@@ -14,7 +14,8 @@ const folder = resolve(import.meta.dirname, "../histories");
 const names = readdirSync(folder).filter((name) => name.endsWith(".json"));
 
 test("there are histories of every workflow", () => {
-  for (const type of ["processFileVersion", "scanSource", "requestScan"]) expect(names.some((name) => name.includes(type))).toBe(true);
+  for (const type of ["processFileVersion", "scanSource", "requestScan", "replayFiles"])
+    expect(names.some((name) => name.includes(type))).toBe(true);
 });
 
 test.each(names)("%s is replayed with the same decisions", async (name) => {

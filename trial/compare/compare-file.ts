@@ -68,7 +68,7 @@ async function compareSides(ran: Sides<Ran>, path: string, folder: string, bench
   const timing = { before: ran.before.trial.timing?.plugin ?? null, after: ran.after.trial.timing?.plugin ?? null };
   if (failures.before !== null && failures.after !== null) return { outcome: "failed", failures, timing, outputs: [] };
   if (failures.before !== null || failures.after !== null) return { outcome: "different", failures, timing, outputs: [] };
-  const engine = await openEngine(join(folder, "rows.duckdb"), bench.signal);
+  const engine = await openEngine(join(folder, "duckdb"), bench.signal);
   try {
     const names = (side: Ran): readonly string[] => [...side.side.outputs.keys(), ...side.trial.setAside.map(({ output }) => output)];
     const outputs: OutputComparison[] = [];

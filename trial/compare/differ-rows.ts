@@ -47,7 +47,7 @@ export async function differRows(engine: Engine, differing: Differing): Promise<
     after.rows,
     shared.map((name) => places.get(name)!),
   );
-  await findUnmatched(engine, shared.length);
+  await findUnmatched(engine);
   const floats = tolerance === null ? [] : shared.flatMap((name, at) => (before.floats.has(name) && after.floats.has(name) ? [at] : []));
   const pairing: Pairing = {
     columns: shared,
@@ -67,36 +67,43 @@ interface Pairing {
   readonly tolerance: number;
 }
 
+/** SQL: the list of a row's values. */
+const listOf = (text: string): string => `from_json(${text}, '["VARCHAR"]')`;
+/** SQL: some of them; DuckDB counts from 1. */
+const some = (list: string, places: readonly number[]): string => `list_select(${list}, [${places.map((at) => at + 1).join(", ")}])`;
+/** SQL: the same as one text, which joins and groups take where there are nulls, too. */
+const textOf = (list: string, places: readonly number[]): string =>
+  places.length === 0 ? "''" : `to_json(${some(list, places)})::varchar`;
+
 /** The tables `removed` and `added`: what is left of each side without the rows that both have. */
-async function findUnmatched(engine: Engine, width: number): Promise<void> {
-  const columns = Array.from({ length: width }, (_, at) => `c${at}`).join(", ");
+async function findUnmatched(engine: Engine): Promise<void> {
   await engine.run(
-    `create or replace table unmatched as
-     select ${columns}, sum(side)::bigint as surplus, min(n) filter (where side < 0) as nb, min(n) filter (where side > 0) as na
-     from (select n, ${columns}, -1 as side from before union all select n, ${columns}, 1 as side from after)
-     group by ${columns} having sum(side) <> 0`,
+    `create or replace temp table unmatched as
+     select v, sum(side)::bigint as surplus, min(n) filter (where side < 0) as nb, min(n) filter (where side > 0) as na
+     from (select n, v, -1 as side from before union all select n, v, 1 as side from after) group by v having sum(side) <> 0`,
   );
   const left = (table: string, number: string, condition: string): Promise<void> =>
     engine.run(
-      `create or replace table ${table} as select row_number() over () as id, n, ${columns}
-       from (select ${number} as n, ${columns}, unnest(range(abs(surplus))) from unmatched where ${condition})`,
+      `create or replace temp table ${table} as select row_number() over () as id, n, ${listOf("v")} as v
+       from (select ${number} as n, v, unnest(range(abs(surplus))) from unmatched where ${condition})`,
     );
   await left("removed", "nb", "surplus < 0");
   await left("added", "na", "surplus > 0");
 }
 
 async function pair(engine: Engine, pairing: Pairing, { rows, path }: Differing): Promise<RowDifference> {
-  const { columns, keys } = pairing;
+  const { keys } = pairing;
   await findPairs(engine, pairing);
+  await findDiffering(engine, pairing);
   const [counts] = await engine.rows<[number, number, number, number]>(
-    `select (select count(*) from removed)::double, (select count(*) from added)::double,
-       count(*) filter (where is_near)::double, count(*) filter (where not is_near)::double from pair`,
+    `select (select count(*) from removed)::double, (select count(*) from added)::double, (select count(*) from pair)::double,
+       (select count(distinct pid) from differing)::double`,
   );
-  const [removed, added, near, differing] = counts!;
+  const [removed, added, pairs, differing] = counts!;
   const isKeyed = keys !== null;
   // Without a key two rows that are not near have nothing to do with each other.
   const changed = isKeyed ? differing : 0;
-  const compared = columns.map((_, at) => at).filter((at) => keys?.includes(at) !== true);
+  const near = pairs - differing;
   return {
     same: rows.before - removed + near,
     added: added - near - changed,
@@ -104,7 +111,7 @@ async function pair(engine: Engine, pairing: Pairing, { rows, path }: Differing)
     changed,
     isKeyed,
     keysRepeated: isKeyed && removed + added > 0 ? await countRepeated(engine, keys) : 0,
-    changes: changed === 0 ? [] : await countChanges(engine, pairing, compared),
+    changes: changed === 0 ? [] : await countChanges(engine, pairing),
     examples: [
       ...(changed === 0 ? [] : await changedExamples(engine, pairing, path)),
       ...(await loneExamples(engine, pairing, "removed", path)),
@@ -113,74 +120,66 @@ async function pair(engine: Engine, pairing: Pairing, { rows, path }: Differing)
   };
 }
 
-/** The table `pair`: which of the rows that are left belong together, and whether they are the same within the tolerance. */
-async function findPairs(engine: Engine, { columns, keys, floats, tolerance }: Pairing): Promise<void> {
-  const all = columns.map((_, at) => at);
-  const alike = keys ?? all.filter((at) => !floats.has(at));
-  if (keys === null && floats.size === 0) return engine.run("create or replace table pair (rid bigint, aid bigint, is_near boolean)");
-  const order = keys === null ? [...floats].map((at) => `try_cast(c${at} as double)`) : [];
-  const partition = alike.length === 0 ? "" : `partition by ${alike.map((at) => `c${at}`).join(", ")}`;
+/** The table `pair`: which of the rows that are left belong together. */
+async function findPairs(engine: Engine, { columns, keys, floats }: Pairing): Promise<void> {
+  const alike = keys ?? columns.map((_, at) => at).filter((at) => !floats.has(at));
+  if (keys === null && floats.size === 0) return engine.run("create or replace temp table pair (pid bigint, rid bigint, aid bigint)");
+  const order = keys === null ? [`list_transform(${some("v", [...floats])}, lambda x: try_cast(x as double))`] : [];
   const numbered = (table: string): string =>
-    `(select *, row_number() over (${partition} order by ${[...order, "n", "id"].join(", ")}) as turn from ${table})`;
-  const together = ["r.turn = a.turn", ...alike.map((at) => `r.c${at} is not distinct from a.c${at}`)].join(" and ");
-  const near = all.filter((at) => !alike.includes(at)).map((at) => isNear(at, floats.has(at) ? tolerance : null));
+    `(select id, k, row_number() over (partition by k order by ${[...order, "n", "id"].join(", ")}) as turn
+      from (select *, ${textOf("v", alike)} as k from ${table}))`;
   await engine.run(
-    `create or replace table pair as select r.id as rid, a.id as aid, ${near.length === 0 ? "true" : near.join(" and ")} as is_near
-     from ${numbered("removed")} r join ${numbered("added")} a on ${together}`,
+    `create or replace temp table pair as select row_number() over () as pid, r.id as rid, a.id as aid
+     from ${numbered("removed")} r join ${numbered("added")} a on r.k = a.k and r.turn = a.turn`,
   );
 }
 
-/** SQL: whether the values of a column are the same in `r` and `a`. Source of the formula: Python's math.isclose. */
-function isNear(at: number, tolerance: number | null): string {
-  const [r, a] = [`r.c${at}`, `a.c${at}`];
-  if (tolerance === null) return `${r} is not distinct from ${a}`;
-  const [x, y] = [`try_cast(${r} as double)`, `try_cast(${a} as double)`];
-  const within = `isfinite(${x}) and isfinite(${y}) and abs(${x} - ${y}) <= ${tolerance}::double * greatest(1, abs(${x}), abs(${y}))`;
-  return `(${r} is not distinct from ${a} or coalesce(${within}, false))`;
+/**
+ * The table `differing`: of each pair the columns whose values are not the same, by their place from 1. A row for each, because an expression for each
+ * of a thousand columns takes its memory.
+ */
+async function findDiffering(engine: Engine, { columns, floats, tolerance }: Pairing): Promise<void> {
+  const near = floats.size === 0 ? "false" : `place in (${[...floats].map((at) => at + 1).join(", ")}) and ${isNear(tolerance)}`;
+  await engine.run(
+    `create or replace temp table differing as select pid, place from (
+       select p.pid, unnest(range(1, ${columns.length + 1})) as place, unnest(r.v) as x, unnest(a.v) as y
+       from pair p join removed r on r.id = p.rid join added a on a.id = p.aid
+     ) where x is distinct from y and not (${near})`,
+  );
+}
+
+/** SQL: whether `x` and `y` are near as numbers. Source of the formula: Python's math.isclose. */
+function isNear(tolerance: number): string {
+  const [x, y] = ["try_cast(x as double)", "try_cast(y as double)"];
+  return `coalesce(isfinite(${x}) and isfinite(${y}) and abs(${x} - ${y}) <= ${tolerance}::double * greatest(1, abs(${x}), abs(${y})), false)`;
 }
 
 async function countRepeated(engine: Engine, keys: readonly number[]): Promise<number> {
-  const columns = keys.map((at) => `c${at}`).join(", ");
   const repeated = (table: string): string =>
-    `(select count(*) from (select 1 from ${table} group by ${columns} having count(*) > 1))::double`;
+    `(select count(*) from (select 1 from ${table} group by ${textOf(listOf("v"), keys)} having count(*) > 1))::double`;
   const [counts] = await engine.rows<[number]>(`select greatest(${repeated("before")}, ${repeated("after")})`);
   return counts![0];
 }
 
-async function countChanges(
-  engine: Engine,
-  { columns, floats, tolerance }: Pairing,
-  compared: readonly number[],
-): Promise<RowDifference["changes"]> {
-  const sums = compared.map((at) => `count(*) filter (where not ${isNear(at, floats.has(at) ? tolerance : null)})::double`);
-  const [counts] = await engine.rows<number[]>(`select ${sums.join(", ")} ${fromPairs}`);
-  return compared
-    .map((at, index) => ({ column: columns[at]!, rows: counts![index]! }))
-    .filter((change) => change.rows > 0)
-    .toSorted((a, b) => b.rows - a.rows);
+async function countChanges(engine: Engine, { columns }: Pairing): Promise<RowDifference["changes"]> {
+  const counts = await engine.rows<[number, number]>(
+    "select place::double, count(*)::double from differing group by place order by 2 desc, 1",
+  );
+  return counts.map(([at, rows]) => ({ column: columns[at - 1]!, rows }));
 }
 
-const fromPairs = "from pair p join removed r on r.id = p.rid join added a on a.id = p.aid where not p.is_near";
+type Values = { readonly items: readonly (string | null)[] };
 
-async function changedExamples(
-  engine: Engine,
-  { columns, keys, floats, tolerance }: Pairing,
-  path: string,
-): Promise<readonly RowExample[]> {
-  const all = columns.map((_, at) => at);
-  const differs = all.map((at) => `not ${isNear(at, floats.has(at) ? tolerance : null)}`);
-  const found = await engine.rows<(string | number | boolean | null)[]>(
-    `select r.n::double, a.n::double, ${all.map((at) => `${cut(`r.c${at}`)}, ${cut(`a.c${at}`)}, ${differs[at]}`).join(", ")}
-     ${fromPairs} order by a.n limit ${examplesMax}`,
+async function changedExamples(engine: Engine, { columns, keys }: Pairing, path: string): Promise<readonly RowExample[]> {
+  const found = await engine.rows<[number, number, Values, Values, { readonly items: readonly bigint[] }]>(
+    `select r.n::double, a.n::double, r.v, a.v, d.places from (select pid, list(place order by place) as places from differing group by pid) d
+     join pair p on p.pid = d.pid join removed r on r.id = p.rid join added a on a.id = p.aid order by a.n limit ${examplesMax}`,
   );
-  return found.map(([before, after, ...cells]) => ({
-    kind: "changed",
-    path,
-    row: { before: before as number, after: after as number },
-    values: all
-      .filter((at) => keys?.includes(at) === true || cells[3 * at + 2] === true)
-      .map((at) => ({ column: columns[at]!, before: cells[3 * at] as string | null, after: cells[3 * at + 1] as string | null })),
-  }));
+  return found.map(([before, after, x, y, places]) => {
+    const shown = new Set([...(keys ?? []), ...places.items.map((at) => Number(at) - 1)]);
+    const values = columns.flatMap((column, at) => (shown.has(at) ? [{ column, before: cut(x.items[at]), after: cut(y.items[at]) }] : []));
+    return { kind: "changed", path, row: { before, after }, values };
+  });
 }
 
 async function loneExamples(
@@ -190,22 +189,25 @@ async function loneExamples(
   path: string,
 ): Promise<readonly RowExample[]> {
   const id = kind === "added" ? "aid" : "rid";
-  const paired = keys === null ? "p.is_near" : "true";
-  const found = await engine.rows<(string | number | null)[]>(
-    `select n::double, ${columns.map((_, at) => cut(`c${at}`)).join(", ")} from ${kind} t
-     where not exists (select 1 from pair p where p.${id} = t.id and ${paired}) order by n limit ${examplesMax}`,
+  const together = keys === null ? "p.pid not in (select pid from differing)" : "true";
+  const found = await engine.rows<[number, Values]>(
+    `select n::double, v from ${kind} t where not exists (select 1 from pair p where p.${id} = t.id and ${together})
+     order by n limit ${examplesMax}`,
   );
-  return found.map(([row, ...cells]) => ({
+  const isAdded = kind === "added";
+  return found.map(([row, { items }]) => ({
     kind,
     path,
-    row: { before: kind === "removed" ? (row as number) : null, after: kind === "added" ? (row as number) : null },
+    row: { before: isAdded ? null : row, after: isAdded ? row : null },
     values: columns.map((column, at) => {
-      const value = cells[at] as string | null;
-      return { column, before: kind === "removed" ? value : null, after: kind === "added" ? value : null };
+      const value = cut(items[at]);
+      return { column, before: isAdded ? null : value, after: isAdded ? value : null };
     }),
   }));
 }
 
-function cut(value: string): string {
-  return `case when length(${value}) > ${valueLengthMax} then left(${value}, ${valueLengthMax}) || '…' else ${value} end`;
+function cut(value: string | null | undefined): string | null {
+  if (value == null) return null;
+  const characters = [...value.slice(0, 2 * valueLengthMax)];
+  return characters.length > valueLengthMax ? `${characters.slice(0, valueLengthMax).join("")}…` : value;
 }

@@ -4,13 +4,13 @@ import { readingArrow } from "../../arrow/message.ts";
 import { textReader } from "../../arrow/text.ts";
 import { readSpill, type Spill } from "./spill.ts";
 
-/** A database of one comparison, in a file of its own. */
+/** A database of one comparison. */
 export interface Engine {
   run(sql: string): Promise<void>;
   rows<T extends readonly DuckDBValue[]>(sql: string): Promise<readonly T[]>;
   /**
-   * Makes a table of an output's rows: `n`, their number from 1, and `c0`, `c1`, … for the columns at these places, as texts that say exactly what the
-   * values are, null where there is none.
+   * Makes a table of an output's rows: `n`, their number from 1, and `v`, the columns at these places as a JSON array of texts that say exactly what the
+   * values are, null where there is none. One text of DuckDB's for each row, because a thousand columns take their memory whatever is in them.
    */
   load(table: string, rows: Spill, places: readonly number[]): Promise<void>;
   close(): void;
@@ -20,12 +20,15 @@ export interface Engine {
 const memoryMax = "512MB";
 const threads = "2";
 
-/** Whatever it does is interrupted by the signal. */
-export async function openEngine(path: string, signal: AbortSignal): Promise<Engine> {
-  const instance = await DuckDBInstance.create(path, {
+/**
+ * Whatever it does is interrupted by the signal. Its tables are temporary ones, which go to `folder` as they are where memory doesn't suffice: texts in a
+ * database file would be compressed first, which took longer than all the rest.
+ */
+export async function openEngine(folder: string, signal: AbortSignal): Promise<Engine> {
+  const instance = await DuckDBInstance.create(":memory:", {
     threads,
     memory_limit: memoryMax,
-    temp_directory: `${path}.tmp`,
+    temp_directory: folder,
     preserve_insertion_order: "false",
     autoinstall_known_extensions: "false",
     autoload_known_extensions: "false",
@@ -69,10 +72,10 @@ const chunkRows = 2_048;
 const flushRows = 100_000;
 
 async function load(connection: DuckDBConnection, { table, rows, places, signal }: Loading): Promise<void> {
-  await connection.run(`create or replace table ${table} (n bigint${places.map((_, at) => `, c${at} varchar`).join("")})`);
-  const appender = await connection.createAppender(table);
+  await connection.run(`create or replace temp table ${table} (n bigint, v varchar)`);
+  const appender = await connection.createAppender(table, null, "temp");
   const reader = createBatchReader(rows.schema);
-  const chunk = DuckDBDataChunk.create([BIGINT, ...places.map(() => VARCHAR)]);
+  const chunk = DuckDBDataChunk.create([BIGINT, VARCHAR]);
   let [done, unflushed] = [0, 0];
   for await (const message of readSpill(rows)) {
     signal.throwIfAborted();
@@ -87,11 +90,10 @@ async function load(connection: DuckDBConnection, { table, rows, places, signal 
         0,
         Array.from({ length: size }, (_, row) => BigInt(done + from + row + 1)),
       );
-      for (const [at, text] of texts.entries())
-        chunk.setColumnValues(
-          at + 1,
-          readingArrow("a batch", () => Array.from({ length: size }, (_, row) => text(from + row))),
-        );
+      const values = readingArrow("a batch", () =>
+        Array.from({ length: size }, (_, row) => JSON.stringify(texts.map((text) => text(from + row)))),
+      );
+      chunk.setColumnValues(1, values);
       appender.appendDataChunk(chunk);
     }
     done += batch.rows;
