@@ -143,6 +143,7 @@ async function runPlugin(
           version: artifact.version,
           artifactHash: artifact.artifactHash,
           sourceCode: artifact.sourceCode,
+          folder: artifact.folder,
           defaultOutput: artifact.manifest.topic,
           process: artifact.manifest.process,
         },

@@ -1,12 +1,20 @@
 import { createHash } from "node:crypto";
 import { TerminalFailure } from "../domain/failure.ts";
-import type { PluginArtifact, PluginEnvironment } from "../domain/plugin.ts";
+import type { PluginArtifact, PluginEnvironment, PluginFolder } from "../domain/plugin.ts";
 import { environmentOf } from "./environments.ts";
+import { isOwnPath } from "./plugin-folder.ts";
 import { signerOf } from "./signing-key.ts";
 
-/** SHA-256 over source code and lock, hex: what a version of a plugin is. */
-export function hashArtifact(sourceCode: string, environmentHash: string): string {
-  return createHash("sha256").update(sourceCode).update("\0").update(environmentHash).digest("hex");
+/** SHA-256 over source code and lock, hex: what a version of a plugin is. Of a folder over all files with their paths, in order. */
+export function hashArtifact(sourceCode: string, environmentHash: string, folder?: PluginFolder | null): string {
+  return createHash("sha256").update(hashedText(sourceCode, folder)).update("\0").update(environmentHash).digest("hex");
+}
+
+/** As JSON, so that no two folders have one text; a single file's code begins otherwise, because this is no Python with a Handler. */
+function hashedText(sourceCode: string, folder: PluginFolder | null | undefined): string {
+  if (folder === null || folder === undefined) return sourceCode;
+  const files = Object.entries({ ...folder.files, [folder.entry]: sourceCode }).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify(["casparian plugin folder 1", folder.entry, files]);
 }
 
 /** What a signature is over: it is no other plugin's, and no other version's. */
@@ -16,10 +24,11 @@ export function signedText({ name, version, artifactHash: hash }: Pick<PluginArt
 
 /** Throws TerminalFailure ARTIFACT_TAMPERED where the code or the lock is not what the hash says. */
 export function requireWhole(artifact: PluginArtifact & { readonly environment: PluginEnvironment }): void {
-  const { name, version, sourceCode, environment } = artifact;
+  const { name, version, sourceCode, folder, environment } = artifact;
+  const isFolder = folder === null || folder === undefined || [folder.entry, ...Object.keys(folder.files)].every(isOwnPath);
   const isLock =
     environment.hash === artifact.environmentHash && environmentOf(environment.lockfile, environment.python).hash === environment.hash;
-  if (isLock && hashArtifact(sourceCode, environment.hash) === artifact.artifactHash) return;
+  if (isLock && isFolder && hashArtifact(sourceCode, environment.hash, folder) === artifact.artifactHash) return;
   throw new TerminalFailure({
     code: "ARTIFACT_TAMPERED",
     message: `the ${isLock ? "code" : "lock"} of ${name} ${version} on record is not what was published: its hash is another`,

@@ -14,6 +14,7 @@ interface Told {
 }
 
 export interface ImportPlace {
+  readonly file?: string | undefined;
   readonly module: string;
   readonly line: number;
   readonly column: number;

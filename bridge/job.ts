@@ -1,4 +1,4 @@
-import type { PluginProcess } from "../domain/plugin.ts";
+import type { PluginFolder, PluginProcess } from "../domain/plugin.ts";
 import { createClock } from "./clock.ts";
 import type { PluginLimits, ProcessEnd } from "./failure.ts";
 import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sentFailure, timeFailure } from "./failure.ts";
@@ -17,6 +17,7 @@ export interface PluginRun {
     readonly version: string;
     readonly artifactHash: string;
     readonly sourceCode: string;
+    readonly folder?: PluginFolder | null | undefined;
     /** The output's name for what is yielded without one. */
     readonly defaultOutput: string;
     /** `fresh`: an interpreter of its own for each file; otherwise a fork of a warm parent, where this system has forks that serve. */

@@ -40,15 +40,16 @@ const example = 'MANIFEST = {"pattern": "*.csv", "topic": "output"}';
 export async function readPlugin(request: {
   readonly python: string;
   readonly source: string;
-  /** For messages; its stem is the topic of a plugin that names none. */
+  /** For messages; its stem is the topic of a plugin that names none, unless `defaultTopic` is. */
   readonly fileName: string;
+  readonly defaultTopic?: string | undefined;
 }): Promise<ParsedPlugin> {
   const told = await parseSource(request.python, request.source, request.fileName);
   refuseSyntax(told, request.fileName);
   refuseHandler(told.handler, request.fileName);
   const block = readScriptBlock(request.source);
   const fields = readFields(told.manifest, request.fileName);
-  const stem = parse(request.fileName).name;
+  const stem = request.defaultTopic ?? parse(request.fileName).name;
   const topic = textField(fields, "topic", request.fileName) ?? (isOutputName(stem) ? stem : "output");
   if (!isOutputName(topic)) throw wrongManifest(request.fileName, `${JSON.stringify(topic)} can't be the name of an output`);
   return {
@@ -67,6 +68,17 @@ export async function readPlugin(request: {
       .filter((key) => !knownKeys.includes(key))
       .map((key) => `MANIFEST has a key "${key}", which is not used; known are ${knownKeys.join(", ")}`),
   };
+}
+
+/** What a module beside the one with the Handler imports and publishes. Throws TerminalFailure PLUGIN_SYNTAX. */
+export async function readModule(request: {
+  readonly python: string;
+  readonly source: string;
+  readonly fileName: string;
+}): Promise<Pick<ParsedPlugin, "imports" | "publishes">> {
+  const told = await parseSource(request.python, request.source, request.fileName);
+  refuseSyntax(told, request.fileName);
+  return { imports: told.imports, publishes: told.publishes };
 }
 
 async function parseSource(python: string, source: string, fileName: string): Promise<Told> {

@@ -5,12 +5,19 @@ import type { Socket } from "node:net";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../domain/log.ts";
+import type { PluginFolder } from "../domain/plugin.ts";
 import { type Ready, readControl } from "./control.ts";
 import { parentLost, type ProcessEnd, sandboxIncomplete } from "./failure.ts";
+import { folderImport, unpackFolder } from "./plugin-folder.ts";
 import type { SandboxLack } from "./sandbox.ts";
 
 export interface ParentOptions {
-  readonly plugin: { readonly name: string; readonly sourceCode: string; readonly defaultOutput: string };
+  readonly plugin: {
+    readonly name: string;
+    readonly sourceCode: string;
+    readonly folder?: PluginFolder | null | undefined;
+    readonly defaultOutput: string;
+  };
   /** The interpreter of the built environment. */
   readonly python: string;
   /** The parent and its forks may read below these, beside libraries, and write below `scratchRoot`. */
@@ -101,6 +108,10 @@ async function launch(
   { preload, cold }: { readonly preload: boolean; readonly cold?: string | undefined },
 ): Promise<Parent | Unready> {
   const home = await mkdtemp(join(options.scratchRoot, ".parent-"));
+  const folder = await layOut(options.plugin, join(home, "code")).catch(async (error: unknown) => {
+    await rm(home, { recursive: true, force: true });
+    throw error;
+  });
   const socketPath = join(options.socketDir, `${randomBytes(6).toString("hex")}.sock`);
   const process = spawnPython(options.python, home);
   const exited = new Promise<Unready>((resolve) => {
@@ -140,7 +151,7 @@ async function launch(
   const { plugin, inputRoots, scratchRoot, requireSandbox = false } = options;
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
-  send(control, { nodePid, name, source, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload, requireSandbox });
+  send(control, { nodePid, name, source, folder, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload, requireSandbox });
 
   const hung = expire(readyMsMax).then((): Unready => ({ unready: "hung" }));
   const state = await Promise.race([ready.then(unlessThreads), exited, hung]);
@@ -173,6 +184,15 @@ async function launch(
       await cleaned;
     },
   };
+}
+
+/** Lays a folder's files where the plugin's process may read them, as long as this parent is there; what it is told of them. */
+async function layOut({ sourceCode, folder }: ParentOptions["plugin"], code: string): Promise<object | null> {
+  if (folder === null || folder === undefined) return null;
+  await unpackFolder(code, sourceCode, folder);
+  const { root, module, ownNames } = folderImport(folder);
+  const sources = Object.entries(folder.files).flatMap(([path, text]) => (path.endsWith(".py") ? [text] : []));
+  return { code, root: join(code, root), module, entry: folder.entry, ownNames, sources };
 }
 
 /** In a session of its own, so that a terminal's Ctrl-C does not reach it; the environment holds nothing of ours. */

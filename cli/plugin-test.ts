@@ -27,7 +27,7 @@ export function testCommand(shell: Shell): Command {
       "Runs a plugin's file over files, as a worker would: with its locked packages, in the sandbox. Shows what it yields for each file, what would be " +
         "set aside, what it prints, and where it fails. Nothing is published, recorded or written; no database and no Temporal are needed.",
     )
-    .argument("<file>", "the plugin's Python file")
+    .argument("<file>", "the plugin's Python file, or its folder with a pyproject.toml")
     .requiredOption("--on <paths...>", "files, folders (those below them that its pattern takes), globs in quotes")
     .option("--limit <files>", "try that many files at most", parseCount, 10)
     .option("--rows <number>", "show that many rows of each output", parseRows, 5)

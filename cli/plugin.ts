@@ -15,6 +15,7 @@ import { describeGatekeeper, describeReport, summarizeReport } from "./gatekeepe
 import { newCommand } from "./plugin-new.ts";
 import { testCommand } from "./plugin-test.ts";
 import { describeSignature, signCommand } from "./plugin-sign.ts";
+import { sourceCommand } from "./plugin-source.ts";
 import { findPluginTools } from "./plugin-tools.ts";
 import { describeIdentity } from "./whoami.ts";
 import { readArgument } from "./read-argument.ts";
@@ -31,6 +32,7 @@ export function createCommand(shell: Shell): Command {
     .addCommand(publishCommand(shell))
     .addCommand(listCommand(shell))
     .addCommand(showCommand(shell))
+    .addCommand(sourceCommand(shell))
     .addCommand(compareCommand(shell))
     .addCommand(comparisonsCommand(shell))
     .addCommand(comparisonCommand(shell))
@@ -57,8 +59,8 @@ function publishCommand(shell: Shell): Command {
       "Publishes a plugin: reads its MANIFEST without running it, locks its dependencies, stores code and lock, and lets it take files from now on. " +
         "Publishing the same content again changes nothing.",
     )
-    .argument("<file>", "the plugin's Python file")
-    .option("--name <name>", "its name (default: the file's name without .py)")
+    .argument("<file>", "the plugin's Python file, or its folder with a pyproject.toml")
+    .option("--name <name>", "its name (default: the file's name without .py, or the project's)")
     .option("--version <version>", "its version (default: the next whole number)")
     .option("--topic-config <json>", "where its outputs go, as JSON or @FILE")
     .addOption(new Option("--backfill", "also queue the files on record that match and that this version has not had").conflicts("stage"))
@@ -92,6 +94,7 @@ function publishCommand(shell: Shell): Command {
     "casparian plugin publish clean.py": "",
     "casparian plugin publish clean.py --name trades --version 2026.11": "",
     [`casparian plugin publish clean.py --topic-config '{"trades": {"uri": "parquet://./output", "mode": "append"}}'`]: "",
+    "casparian plugin publish ./clean": "a folder, with modules of its own",
     "casparian plugin publish clean.py --backfill": "process what is on record with the new version",
     "casparian plugin publish clean.py --stage": "keep the active version for now",
   });
@@ -189,10 +192,11 @@ function showCommand(shell: Shell): Command {
 }
 
 function describePlugin(shell: Shell, detail: PluginDetail): string {
-  const { plugin, signature, gatekeeper, promotion, environment, versions, rules, topics } = detail;
+  const { plugin, folder, signature, gatekeeper, promotion, environment, versions, rules, topics } = detail;
   const rows: readonly (readonly [string, string])[] = [
     ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
+    ["files", folder === null ? "" : [folder.entry, ...Object.keys(folder.files)].join(", ")],
     ["environment", `${environment.hash} (Python ${environment.python})`],
     ["takes", plugin.manifest.patterns.join(" ") || "nothing by itself"],
     ["topic", plugin.manifest.topic],

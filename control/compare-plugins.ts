@@ -161,10 +161,10 @@ async function makeReady(db: Queryable, { id, name, version }: PluginSummary, me
   requireSignature(artifact, readTrustedKeys(trust.trustedKeys), trust.requireSignature);
   const place = { environment: artifact.environment, root: environmentRoot(stateDir), interpreter: tools.python, pythons: tools.pythons };
   const { python } = await ensureEnvironment({ ...tools, ...place, signal, log, onProgress });
-  const { sourceCode, artifactHash, manifest } = artifact;
+  const { sourceCode, folder, artifactHash, manifest } = artifact;
   const contracts = await contractsOf(db, name);
   const { topic: defaultOutput, process } = manifest;
-  return { name, path: `${name}@${version}`, sourceCode, artifactHash, defaultOutput, process, python, contracts };
+  return { name, path: `${name}@${version}`, sourceCode, folder, artifactHash, defaultOutput, process, python, contracts };
 }
 
 interface VersionBench extends Bench {

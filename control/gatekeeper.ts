@@ -5,6 +5,7 @@ import type { LockedPackage } from "../bridge/locked-packages.ts";
 import type { ParsedPlugin } from "../bridge/manifest.ts";
 import { TerminalFailure } from "../domain/failure.ts";
 import { objections, type GatekeeperFinding, type GatekeeperPolicy, type GatekeeperReport } from "../domain/gatekeeper.ts";
+import type { PluginFolder } from "../domain/plugin.ts";
 import { missingImports, normalizeName } from "./missing-imports.ts";
 import type { PluginTools } from "./plugin-tools.ts";
 
@@ -13,6 +14,7 @@ const everybodys = ["pyarrow", "pandas", "numpy"];
 
 export interface Examination {
   readonly source: string;
+  readonly folder?: PluginFolder | null;
   readonly parsed: ParsedPlugin;
   readonly lock: PluginLock;
   readonly tools: PluginTools;
@@ -21,9 +23,9 @@ export interface Examination {
 }
 
 /** Looks at a plugin's syntax tree and lock before anything of it runs: what stands out, by place, and what could not be looked at. */
-export async function examinePlugin({ source, parsed, lock, tools, audit }: Examination): Promise<GatekeeperReport> {
+export async function examinePlugin({ source, folder, parsed, lock, tools, audit }: Examination): Promise<GatekeeperReport> {
   const [code, audited] = await Promise.all([
-    examineSource(tools.python, source),
+    examineFiles(tools.python, source, folder ?? null),
     audit === null ? null : auditPackages({ uv: tools.uv, packages: lock.packages, service: audit.service }),
   ]);
   const missing = new Set(missingImports(parsed.imports, lock.environment.lockfile));
@@ -69,9 +71,23 @@ export function refuseFindings(report: GatekeeperReport, policy: GatekeeperPolic
   });
 }
 
+/** Of all files of a folder; those of other files than the one with the Handler say which. */
+async function examineFiles(python: string, source: string, folder: PluginFolder | null): ReturnType<typeof examineSource> {
+  const code = await examineSource(python, source);
+  const [findings, imports] = [[...code.findings], [...code.imports]];
+  for (const [file, text] of Object.entries(folder?.files ?? {})) {
+    if (!file.endsWith(".py")) continue;
+    const other = await examineSource(python, text);
+    findings.push(...other.findings.map((finding) => ({ ...finding, file })));
+    imports.push(...other.imports.map((place) => ({ ...place, file })));
+  }
+  return { findings, imports };
+}
+
 /** `line 3, column 8: process: …`; without a place for a package that the file doesn't name. */
-export function describeFinding({ line, column, kind, message }: GatekeeperFinding): string {
-  return `${line === null ? "" : `line ${line}, column ${column}: `}${kind}: ${message}`;
+export function describeFinding({ file, line, column, kind, message }: GatekeeperFinding): string {
+  const place = line === null ? "" : `${file === undefined ? "" : `${file}, `}line ${line}, column ${column}: `;
+  return `${place}${kind}: ${message}`;
 }
 
 function isCompiled({ name, wheels }: LockedPackage): boolean {
@@ -97,5 +113,7 @@ function placeInBlock(source: string, name: string): Pick<GatekeeperFinding, "li
 }
 
 function byPlace(a: GatekeeperFinding, b: GatekeeperFinding): number {
+  const files = (a.file ?? "").localeCompare(b.file ?? "");
+  if (files !== 0) return files;
   return (a.line ?? Number.MAX_SAFE_INTEGER) - (b.line ?? Number.MAX_SAFE_INTEGER) || (a.column ?? 0) - (b.column ?? 0);
 }

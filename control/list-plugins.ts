@@ -5,6 +5,7 @@ import { findGatekeeperReport, type KeptReport } from "../db/gatekeeper-report.t
 import { listPlugins as selectPlugins, loadArtifact, type PluginSummary } from "../db/plugin.ts";
 import { lastPromotion, type Promotion } from "../db/promotion.ts";
 import { listRules, type RuleRow } from "../db/routing-rule.ts";
+import type { PluginFolder } from "../domain/plugin.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin, findPluginVersion } from "./find-plugin.ts";
 import { listTopics, type TopicPlace } from "./list-topics.ts";
@@ -34,6 +35,8 @@ export interface PluginDetail {
   /** How it became the active one last, and with what proof; null for one that never did. */
   readonly promotion: Promotion | null;
   readonly sourceCode: string;
+  /** Null for a single file. */
+  readonly folder: PluginFolder | null;
   readonly environment: { readonly hash: string; readonly python: string; readonly lockfile: string };
   readonly versions: readonly PluginSummary[];
   readonly rules: readonly RuleRow[];
@@ -49,10 +52,21 @@ export async function showPlugin(context: ControlContext, name: string, version?
   const artifact = await loadArtifact(db, plugin.id);
   const rules = (await listRules(db)).filter((rule) => rule.pluginName === name);
   const signature = examineSignature(artifact, trustedKeysFile);
-  const { sourceCode, environment } = artifact;
+  const { sourceCode, folder = null, environment } = artifact;
   const gatekeeper = await findGatekeeperReport(db, plugin.id);
   const promotion = await lastPromotion(db, plugin.id);
-  return { plugin, signature, gatekeeper, promotion, sourceCode, environment, versions, rules, topics: await listTopics(context, name) };
+  return {
+    plugin,
+    signature,
+    gatekeeper,
+    promotion,
+    sourceCode,
+    folder,
+    environment,
+    versions,
+    rules,
+    topics: await listTopics(context, name),
+  };
 }
 
 function examineSignature(artifact: Awaited<ReturnType<typeof loadArtifact>>, trustedKeysFile: string | undefined): SignatureStanding {

@@ -1,5 +1,4 @@
-import { requirePythonFor, type PythonSearch } from "../bridge/pythons.ts";
-import { readScriptBlock } from "../bridge/script-block.ts";
+import type { PythonSearch } from "../bridge/pythons.ts";
 
 /** What it takes to read a plugin, to lock it, and to build its environment. */
 export interface PluginTools {
@@ -10,10 +9,4 @@ export interface PluginTools {
   readonly pythons?: PythonSearch | undefined;
   /** Whether packages without a wheel may be built. */
   readonly allowBuilds?: boolean | undefined;
-}
-
-/** The interpreter that a plugin's `requires-python` asks for, whose parser knows its syntax. Throws TerminalFailure PYTHON_UNFIT. */
-export async function pythonOf({ python, pythons: search }: PluginTools, source: string): Promise<string> {
-  const asked = readScriptBlock(source)?.requiresPython;
-  return asked === undefined ? python : requirePythonFor(python, asked, { search });
 }

@@ -1,7 +1,7 @@
-import { basename, parse } from "node:path";
+import { basename } from "node:path";
 import { hashArtifact } from "../bridge/artifact.ts";
-import { lockPlugin, type PluginLock } from "../bridge/environments.ts";
-import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
+import type { PluginLock } from "../bridge/environments.ts";
+import type { ParsedPlugin } from "../bridge/manifest.ts";
 import { insertAudit } from "../db/audit.ts";
 import { keepGatekeeperReport } from "../db/gatekeeper-report.ts";
 import {
@@ -18,7 +18,7 @@ import { activeRules, listRules, replaceManifestRules, type RuleRow } from "../d
 import { messageOf, TerminalFailure, WrongUse } from "../domain/failure.ts";
 import type { GatekeeperPolicy, GatekeeperReport } from "../domain/gatekeeper.ts";
 import type { SigningKey } from "../bridge/signing-key.ts";
-import type { PluginEnvironment, TopicConfig } from "../domain/plugin.ts";
+import type { PluginEnvironment, PluginFolder, TopicConfig } from "../domain/plugin.ts";
 import { checkPattern } from "../domain/route.ts";
 import { backfill, type Backlog, type BackfillOptions } from "./backfill.ts";
 import type { ControlContext } from "./context.ts";
@@ -27,13 +27,13 @@ import { identify } from "./identify.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
 import { recordPromotion } from "./prove-promotion.ts";
 import { refuseRejected } from "./reject-plugin.ts";
-import { readSource } from "./plugin-source.ts";
-import { pythonOf, type PluginTools } from "./plugin-tools.ts";
+import { lockCode, parseCode, readCode, toolsFor } from "./plugin-code.ts";
+import type { PluginTools } from "./plugin-tools.ts";
 import { signVersion } from "./sign-plugin.ts";
 import { storeTopics } from "./set-topic.ts";
 
 export interface PublishRequest {
-  /** The plugin's file. */
+  /** The plugin's file, or its folder. */
   readonly file: string;
   /** What its MANIFEST says unless given, else the file's stem. */
   readonly name?: string | undefined;
@@ -90,23 +90,24 @@ export async function publishPlugin(
 ): Promise<PublishedPlugin> {
   const { db, actor } = context;
   const identity = await identify(context);
-  const source = await readSource(request.file);
-  const tools = { ...request.tools, python: await pythonOf(request.tools, source) };
-  const parsed = await readPlugin({ python: tools.python, source, fileName: basename(request.file) });
-  const name = request.name ?? parsed.name ?? parse(request.file).name;
-  const wanted = request.version ?? parsed.version;
+  const code = await readCode(request.file);
+  const { source, folder } = code;
+  const tools = await toolsFor(request.tools, code);
+  const parsed = await parseCode(tools.python, code);
+  const name = request.name ?? parsed.name ?? code.defaultName;
+  const wanted = request.version ?? parsed.version ?? code.defaultVersion;
   checkName(name, wanted);
   parsed.manifest.patterns.forEach(requirePattern);
-  const lock = await lockPlugin({ ...tools, interpreter: tools.python, source });
+  const lock = await lockCode(tools, code);
   const { environment } = lock;
   const warnings = [
     ...parsed.notices,
     ...refuseMissingImports(parsed, environment, request.force),
     ...unknownTopics(parsed, request.topics),
   ];
-  const gatekeeper = await passGatekeeper({ ...request, tools }, { source, parsed, lock });
-  const hash = hashArtifact(source, environment.hash);
-  const artifact = { name, artifactHash: hash, sourceCode: source, manifest: parsed.manifest, environmentHash: environment.hash };
+  const gatekeeper = await passGatekeeper({ ...request, tools }, { source, folder, parsed, lock });
+  const hash = hashArtifact(source, environment.hash, folder);
+  const artifact = { name, artifactHash: hash, sourceCode: source, folder, manifest: parsed.manifest, environmentHash: environment.hash };
   const published = await transaction(db, async (tx) => {
     await lockPluginName(tx, name);
     const versions = await listPlugins(tx, name);
@@ -148,7 +149,7 @@ export async function publishPlugin(
 
 async function passGatekeeper(
   { file, tools, gatekeeper: policy }: PublishRequest,
-  plugin: { readonly source: string; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
+  plugin: { readonly source: string; readonly folder: PluginFolder | null; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
 ): Promise<GatekeeperReport | null> {
   if (policy === undefined || policy.mode === "off") return null;
   const report = await examinePlugin({ ...plugin, tools, audit: { service: policy.vulnerabilityService } });

@@ -1,10 +1,10 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join, parse } from "node:path";
+import { join } from "node:path";
 import { hashArtifact } from "../bridge/artifact.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
-import { countPackages, ensureEnvironment, hasEnvironment, lockPlugin, type PluginLock } from "../bridge/environments.ts";
-import { readPlugin, type ParsedPlugin } from "../bridge/manifest.ts";
+import { countPackages, ensureEnvironment, hasEnvironment, type PluginLock } from "../bridge/environments.ts";
+import type { ParsedPlugin } from "../bridge/manifest.ts";
 import { createPluginPool, type PluginLimits } from "../bridge/pool.ts";
 import { removeFolder } from "../bridge/scratch.ts";
 import { readScriptBlock } from "../bridge/script-block.ts";
@@ -15,13 +15,13 @@ import { WrongUse } from "../domain/failure.ts";
 import { compileGlob } from "../domain/glob.ts";
 import { objections, type GatekeeperFinding, type GatekeeperPolicy } from "../domain/gatekeeper.ts";
 import type { Log } from "../domain/log.ts";
-import type { PluginEnvironment } from "../domain/plugin.ts";
+import type { PluginEnvironment, PluginFolder } from "../domain/plugin.ts";
 import { findInputs } from "../trial/inputs.ts";
 import { tryFile, type FileTrial, type TrialPlugin } from "../trial/try-file.ts";
 import { examinePlugin } from "./gatekeeper.ts";
 import { explainMissing, missingImports } from "./missing-imports.ts";
-import { readSource } from "./plugin-source.ts";
-import { pythonOf, type PluginTools } from "./plugin-tools.ts";
+import { lockCode, parseCode, readCode, toolsFor, type PluginCode } from "./plugin-code.ts";
+import type { PluginTools } from "./plugin-tools.ts";
 
 export type { FileTrial } from "../trial/try-file.ts";
 
@@ -106,33 +106,34 @@ export async function openTrials(means: TrialMeans): Promise<Trials> {
   let locked: { readonly declared: string; readonly lock: PluginLock } | undefined;
   let runs = 0;
 
-  async function lock(source: string): Promise<PluginLock> {
-    const declared = JSON.stringify(readScriptBlock(source)?.toml ?? null);
-    if (locked?.declared !== declared)
-      locked = { declared, lock: await lockPlugin({ ...means.tools, interpreter: means.tools.python, source }) };
+  async function lock(tools: PluginTools, code: PluginCode): Promise<PluginLock> {
+    const declared = JSON.stringify(code.project ?? readScriptBlock(code.source)?.toml ?? null);
+    if (locked?.declared !== declared) locked = { declared, lock: await lockCode(tools, code) };
     return locked.lock;
   }
 
   return {
     async run(request, on = {}) {
-      const source = await readSource(request.file);
-      const tools = { ...means.tools, python: await pythonOf(means.tools, source) };
-      const parsed = await readPlugin({ python: tools.python, source, fileName: basename(request.file) });
+      const code = await readCode(request.file);
+      const { source, folder: pluginFolder } = code;
+      const tools = await toolsFor(means.tools, code);
+      const parsed = await parseCode(tools.python, code);
       const { topic, patterns, process } = parsed.manifest;
-      const contracts = contractsOf(request.contracts, parsed, parse(request.file).name);
+      const contracts = contractsOf(request.contracts, parsed, code.defaultName);
       const { inputs, ...counts } = await findInputs(request.on, { cwd: request.cwd, limit: request.filesMax, takes: takenBy(patterns) });
       const began = performance.now();
-      const pluginLock = await lock(source);
+      const pluginLock = await lock(tools, code);
       const { environment } = pluginLock;
-      const gatekeeper = await findObjections({ ...means, tools }, { source, parsed, lock: pluginLock });
+      const gatekeeper = await findObjections({ ...means, tools }, { source, folder: pluginFolder, parsed, lock: pluginLock });
       const place = { environment, root: environmentRoot(means.stateDir), interpreter: tools.python, pythons: tools.pythons };
       const built = await hasEnvironment(place);
       const { signal, log, onProgress, limits } = means;
       const python = built ?? (await ensureEnvironment({ ...tools, ...place, signal, log, onProgress })).python;
-      const name = parsed.name ?? parse(request.file).name;
-      const artifactHash = hashArtifact(source, environment.hash);
-      const code = { name, path: request.file, sourceCode: source, artifactHash, defaultOutput: topic, process };
-      const plugin: TrialPlugin = { ...code, python, contracts };
+      const name = parsed.name ?? code.defaultName;
+      const artifactHash = hashArtifact(source, environment.hash, pluginFolder);
+      const path = pluginFolder === null ? request.file : join(request.file, pluginFolder.entry);
+      const run = { name, path, sourceCode: source, folder: pluginFolder, artifactHash, defaultOutput: topic, process };
+      const plugin: TrialPlugin = { ...run, python, contracts };
       const files: FileTrial[] = [];
       const trial = (): PluginTrial => ({
         plugin: { name, path: request.file, topic, patterns },
@@ -175,7 +176,7 @@ function takenBy(patterns: readonly string[]): (relPath: string) => boolean {
 
 async function findObjections(
   { tools, gatekeeper: policy }: TrialMeans,
-  plugin: { readonly source: string; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
+  plugin: { readonly source: string; readonly folder: PluginFolder | null; readonly parsed: ParsedPlugin; readonly lock: PluginLock },
 ): Promise<readonly GatekeeperFinding[]> {
   return policy === undefined || policy.mode === "off" ? [] : objections(await examinePlugin({ ...plugin, tools, audit: null }), policy);
 }

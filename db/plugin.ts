@@ -29,6 +29,7 @@ export interface PluginSummary {
 export async function loadArtifact(db: Queryable, pluginId: string): Promise<PluginArtifact & { readonly environment: PluginEnvironment }> {
   const { rows } = await db.query<PluginArtifact & PluginEnvironment>(
     `select p.id, p.name, p.version, p.artifact_hash as "artifactHash", p.source_code as "sourceCode", p.manifest,
+       case when p.entry is not null then jsonb_build_object('entry', p.entry, 'files', p.files) end as folder,
        p.environment_hash as "environmentHash", p.state, p.signature, e.hash, e.lockfile, e.python
      from cf_plugin_manifest p join cf_plugin_environment e on e.hash = p.environment_hash where p.id = $1`,
     [pluginId],
@@ -123,8 +124,8 @@ export type NewArtifact = Omit<PluginArtifact, "id" | "state" | "signature"> & {
 export async function insertArtifact(db: Queryable, artifact: NewArtifact): Promise<string> {
   const { rows } = await db.query<{ id: string }>(
     `insert into cf_plugin_manifest (name, version, artifact_hash, source_code, manifest, environment_hash, state, publisher,
-       publisher_issuer, publisher_subject, publisher_email)
-     values ($1, $2, $3, $4, $5, $6, 'STAGED', $7, $8, $9, $10) returning id`,
+       publisher_issuer, publisher_subject, publisher_email, entry, files)
+     values ($1, $2, $3, $4, $5, $6, 'STAGED', $7, $8, $9, $10, $11, $12) returning id`,
     [
       artifact.name,
       artifact.version,
@@ -136,6 +137,8 @@ export async function insertArtifact(db: Queryable, artifact: NewArtifact): Prom
       artifact.publisherIdentity?.issuer ?? null,
       artifact.publisherIdentity?.subject ?? null,
       artifact.publisherIdentity?.email ?? null,
+      artifact.folder?.entry ?? null,
+      artifact.folder ? JSON.stringify(artifact.folder.files) : null,
     ],
   );
   return rows[0]!.id;

@@ -139,9 +139,9 @@ CREATE OR REPLACE FUNCTION public.cf_plugin_manifest_guard()
 AS $function$
 begin
   if (new.name, new.version, new.artifact_hash, new.source_code, new.manifest, new.environment_hash, new.publisher, new.published_at,
-      new.publisher_issuer, new.publisher_subject, new.publisher_email)
+      new.publisher_issuer, new.publisher_subject, new.publisher_email, new.entry, new.files)
     is distinct from (old.name, old.version, old.artifact_hash, old.source_code, old.manifest, old.environment_hash, old.publisher, old.published_at,
-      old.publisher_issuer, old.publisher_subject, old.publisher_email)
+      old.publisher_issuer, old.publisher_subject, old.publisher_email, old.entry, old.files)
   then raise exception 'a published plugin is immutable but for its state' using errcode = 'restrict_violation';
   end if;
   return new;
@@ -485,8 +485,13 @@ create table cf_plugin_manifest (
   publisher_issuer text,
   publisher_subject text,
   publisher_email text,
+  entry text,
+  files jsonb,
   constraint cf_plugin_manifest_activated CHECK (((state <> ALL (ARRAY['ACTIVE'::text, 'RETIRED'::text])) OR (activated_at IS NOT NULL))),
   constraint cf_plugin_manifest_artifact_hash_check CHECK ((artifact_hash ~ '^[0-9a-f]{64}$'::text)),
+  constraint cf_plugin_manifest_entry_check CHECK ((entry ~ '^[^/\\].*\.py$'::text)),
+  constraint cf_plugin_manifest_files_check CHECK ((jsonb_typeof(files) = 'object'::text)),
+  constraint cf_plugin_manifest_folder CHECK (((entry IS NULL) = (files IS NULL))),
   constraint cf_plugin_manifest_identity CHECK ((((publisher_issuer IS NULL) = (publisher_subject IS NULL)) AND ((publisher_email IS NULL) OR (publisher_subject IS NOT NULL)))),
   constraint cf_plugin_manifest_name_check CHECK ((name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
   constraint cf_plugin_manifest_name_version_key UNIQUE (name, version),

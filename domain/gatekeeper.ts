@@ -21,6 +21,8 @@ export interface GatekeeperFinding {
   readonly kind: GatekeeperKind;
   /** The module, function or package. */
   readonly subject: string;
+  /** Of a plugin's folder; not there for the one with the Handler. */
+  readonly file?: string | undefined;
   /** From 1; null for a package that the plugin's file doesn't name. */
   readonly line: number | null;
   /** In characters, from 1. */

@@ -17,6 +17,14 @@ export interface PluginManifest {
   readonly process?: PluginProcess | undefined;
 }
 
+/** A plugin that is more than one file. Paths are relative to its folder, with slashes. */
+export interface PluginFolder {
+  /** The file with its Handler. */
+  readonly entry: string;
+  /** The other files, as text. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
 /** One published plugin: code and locked environment under one hash. Immutable but for its state. */
 export interface PluginArtifact {
   readonly id: string;
@@ -24,7 +32,10 @@ export interface PluginArtifact {
   readonly version: string;
   /** SHA-256 over source code and lock, hex. */
   readonly artifactHash: string;
+  /** Of its file, or of the one with its Handler. */
   readonly sourceCode: string;
+  /** Null for a single file. */
+  readonly folder?: PluginFolder | null;
   readonly manifest: PluginManifest;
   readonly environmentHash: string;
   readonly state: PluginState;

@@ -1,4 +1,5 @@
 import type { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { PluginFolder } from "../domain/plugin.ts";
 
 /** Why a plugin failed on a file, with the place in its own file. */
 export interface TrialFailure {
@@ -14,6 +15,7 @@ export interface TrialFailure {
 interface Place {
   readonly name: string;
   readonly path: string;
+  readonly folder?: PluginFolder | null | undefined;
 }
 
 /** What a failure of the bridge or of a contract says to somebody who tries a plugin out: no job, no logs, nothing to publish again. */
@@ -30,8 +32,8 @@ export function describeFailure(error: TerminalFailure | TransientFailure, plugi
 }
 
 /** Replaces the name under which the bridge compiles the plugin by the path of its file. */
-export function pointAt(text: string, { name, path }: Place): string {
-  const [file, shown] = [`${name}.py`, () => path] as const;
+export function pointAt(text: string, { name, path, folder }: Place): string {
+  const [file, shown] = [folder?.entry ?? `${name}.py`, () => path] as const;
   return text
     .replaceAll(`"${file}", line `, () => `"${path}", line `)
     .replace(new RegExp(`^${RegExp.escape(file)}(?=:\\d+:)`, "gm"), shown);

@@ -1,7 +1,7 @@
 import type { LogChunk, PluginLimits, PluginPool, PluginReport } from "../bridge/pool.ts";
 import type { Contract } from "../domain/contract.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
-import type { PluginProcess } from "../domain/plugin.ts";
+import type { PluginFolder, PluginProcess } from "../domain/plugin.ts";
 import type { TrialInput } from "./inputs.ts";
 import { createTaking, type AsideTrial, type OutputTrial, type RowKeeper } from "./taking.ts";
 import { describeFailure, pointAt, type TrialFailure } from "./trial-failure.ts";
@@ -36,6 +36,7 @@ export interface TrialPlugin {
   /** Where its file lies: tracebacks point into it. */
   readonly path: string;
   readonly sourceCode: string;
+  readonly folder?: PluginFolder | null | undefined;
   readonly artifactHash: string;
   readonly defaultOutput: string;
   readonly process?: PluginProcess | undefined;
@@ -58,7 +59,7 @@ export interface TrialBench {
 
 /** Runs a plugin over one file as a worker does, sandbox and all. Rejects only with the signal's reason, and for defects. */
 export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: TrialBench): Promise<FileTrial> {
-  const { name, artifactHash, sourceCode, defaultOutput, process, python, contracts } = plugin;
+  const { name, artifactHash, sourceCode, folder, defaultOutput, process, python, contracts } = plugin;
   const { pool, scratchDir, limits, signal, rowsShown, keeper } = bench;
   const taking = createTaking({ defaultOutput, contracts, rowsShown, keeper });
   const made = (): Pick<FileTrial, "path" | "outputs" | "setAside"> => ({
@@ -71,7 +72,7 @@ export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: Tri
       {
         jobId: "trial",
         attempt: 1,
-        plugin: { name, version: "trial", artifactHash, sourceCode, defaultOutput, process },
+        plugin: { name, version: "trial", artifactHash, sourceCode, folder, defaultOutput, process },
         python,
         inputPath: input.path,
         inputRoot: input.root,

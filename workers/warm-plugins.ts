@@ -42,8 +42,8 @@ export async function warmPlugins(options: WarmOptions): Promise<number> {
       const place = { environment: artifact.environment, root, interpreter, pythons };
       const python = await hasEnvironment(place);
       if (python === null) continue;
-      const { artifactHash, sourceCode, manifest } = artifact;
-      const plugin = { name, artifactHash, sourceCode, defaultOutput: manifest.topic, process: manifest.process };
+      const { artifactHash, sourceCode, folder, manifest } = artifact;
+      const plugin = { name, artifactHash, sourceCode, folder, defaultOutput: manifest.topic, process: manifest.process };
       const inputRoots = [...(await foldersOf(options, name)), ...options.inputRoots];
       if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot })) started += 1;
     } catch (error) {

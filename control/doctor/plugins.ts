@@ -1,10 +1,10 @@
 import { requireSignature, requireWhole } from "../../bridge/artifact.ts";
-import { readPlugin } from "../../bridge/manifest.ts";
 import { findPythonFor } from "../../bridge/pythons.ts";
 import { readTrustedKeys } from "../../bridge/trusted-keys.ts";
 import { listPlugins, loadArtifact, type PluginSummary } from "../../db/plugin.ts";
 import { messageOf, TerminalFailure } from "../../domain/failure.ts";
 import { explainMissing, missingImports } from "../missing-imports.ts";
+import { parseCode } from "../plugin-code.ts";
 import type { Diagnosis, Patient } from "./diagnosis.ts";
 
 const subject = "plugins";
@@ -28,12 +28,12 @@ async function checkPlugin({ db, host, plugins }: Patient, { id, name, version }
   const refused = refusalOf(artifact, plugins);
   // Without Python nothing can be parsed, and the host's check says so.
   if (refused !== null || "trouble" in host.python) return refused === null ? [] : [refused];
-  const { sourceCode, environment } = artifact;
+  const { sourceCode, folder = null, environment } = artifact;
   const hint = `Mend it, then casparian plugin publish FILE --name ${name}`;
   try {
     const search = host.tools.uv === null ? undefined : { uv: host.tools.uv, mayDownload: false };
     const python = (await findPythonFor(host.python.path, environment.python, search)) ?? host.python.path;
-    const parsed = await readPlugin({ python, source: sourceCode, fileName: `${name}.py` });
+    const parsed = await parseCode(python, { source: sourceCode, folder, fileName: folder?.entry ?? `${name}.py` });
     const missing = missingImports(parsed.imports, environment.lockfile);
     if (missing.length === 0) return [];
     const trouble = explainMissing(missing, parsed.hasDependencies);

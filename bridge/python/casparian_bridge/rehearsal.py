@@ -26,7 +26,7 @@ def load(plugin: Plugin) -> str | None:
     then nothing may be forked from this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for statement in _imports(plugin.source):
+        for statement in _imports(plugin):
             # Import code may exit or raise anything.
             with contextlib.suppress(BaseException):
                 exec(compile(ast.Module([statement], []), plugin.file_name, "exec"), {"__name__": plugin.name})
@@ -56,7 +56,12 @@ def _name(thread: str) -> str:
         return _ENDED
 
 
-def _imports(source: str) -> list[ast.stmt]:
+def _imports(plugin: Plugin) -> list[ast.stmt]:
+    """What all of its files import, but for what is its own: that is loaded in the child only."""
+    return [statement for source in plugin.sources for statement in _imports_of(source) if not _is_own(statement, plugin)]
+
+
+def _imports_of(source: str) -> list[ast.stmt]:
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -66,6 +71,11 @@ def _imports(source: str) -> list[ast.stmt]:
         if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0 and node.module != "__future__"):
             found.append(node)
     return found
+
+
+def _is_own(statement: ast.stmt, plugin: Plugin) -> bool:
+    names = [name.name for name in statement.names] if isinstance(statement, ast.Import) else [getattr(statement, "module", "") or ""]
+    return any(name.split(".")[0] in plugin.own_names for name in names)
 
 
 def _rehearse() -> None:

@@ -19,6 +19,11 @@ _OWN_FOLDERS = tuple(
 
 def describe(error: BaseException, plugin: Plugin) -> dict[str, Any]:
     """The payload of an ERROR frame."""
+    described = _describe(error, plugin)
+    return {key: plugin.shorten(value) if isinstance(value, str) else value for key, value in described.items()}
+
+
+def _describe(error: BaseException, plugin: Plugin) -> dict[str, Any]:
     if isinstance(error, Fault):
         return {"code": error.code, "message": _cut(str(error), _MESSAGE_LETTERS_MAX), "hint": error.hint, "traceback": _raised(error)}
     described: dict[str, Any] = {"message": _cut(_message(error, plugin), _MESSAGE_LETTERS_MAX), "traceback": _traceback(error)}

@@ -9,6 +9,7 @@ import os
 import resource
 import sys
 import sysconfig
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,8 @@ class Walls:
     shared: tuple[landlock.Place, ...] = ()
 
 
-def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
-    """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in."""
+def confine_parent(entered: int, read: list[str], write: list[str], shared: Sequence[str] = ()) -> Walls:
+    """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in; jobs read `shared`, too."""
     version = landlock.abi()
     walls = Walls(
         user_namespace=bool(entered & kernel.CLONE_NEWUSER),
@@ -50,7 +51,7 @@ def confine_parent(entered: int, read: list[str], write: list[str]) -> Walls:
         network_namespace=bool(entered & kernel.CLONE_NEWNET),
         landlock=version,
         seccomp=seccomp.supported(),
-        shared=tuple(landlock.open_places(_libraries(), devices=_DEVICES)) if version > 0 else (),
+        shared=tuple(landlock.open_places([*_libraries(), *shared], devices=_DEVICES)) if version > 0 else (),
     )
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)

@@ -54,8 +54,8 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     if own_namespace is None:
         with contextlib.suppress(OSError):
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
-    plugin = Plugin(start["name"], start["source"], start["defaultOutput"])
-    walls = sandbox.confine_parent(entered, start["inputRoots"], [start["scratchRoot"]])
+    plugin = Plugin(start["name"], start["source"], start["defaultOutput"], start.get("folder"))
+    walls = sandbox.confine_parent(entered, start["inputRoots"], [start["scratchRoot"]], plugin.folders)
     # Before any line of theirs runs: what comes later is not to be believed.
     lacking = lacks_of(walls)
     control.send({"confined": lacking})
