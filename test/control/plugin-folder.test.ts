@@ -109,7 +109,7 @@ test("its modules and data are there when it runs, and a traceback says which fi
   const trials = await openTrials({
     tools,
     stateDir: join(home, ".casparian"),
-    limits: { seconds: 60, memoryBytes: 2 ** 31, logBytes: 2 ** 20 },
+    limits: { seconds: 60, memoryBytes: 2 ** 31, scratchBytes: 2 ** 30, logBytes: 2 ** 20 },
     log: quietLog,
     onProgress: () => {},
     signal: new AbortController().signal,
