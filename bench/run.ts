@@ -4,6 +4,7 @@ import { benchLargeFile } from "./large-file.ts";
 import { benchLatency } from "./latency.ts";
 import { formatFigure, type Figure } from "./figure.ts";
 import { benchMssql } from "./mssql.ts";
+import { benchPlugin } from "./plugin.ts";
 import { benchParquet } from "./parquet.ts";
 import { benchPostgres } from "./postgres.ts";
 import { benchQuery } from "./query.ts";
@@ -15,6 +16,7 @@ import { benchWatch } from "./watch.ts";
 const benches: Readonly<Record<string, () => Promise<readonly Figure[]>>> = {
   "small-files": benchSmallFiles,
   "large-file": benchLargeFile,
+  plugin: benchPlugin,
   transport: benchTransport,
   parquet: benchParquet,
   contract: benchContract,
