@@ -1,10 +1,11 @@
-import { appendFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { openComparisons, type CompareMeans, type CompareRequest, type Comparisons } from "../../control/compare-plugins.ts";
 import { listComparisons, showComparison } from "../../control/list-comparisons.ts";
 import type { ComparisonRow } from "../../db/comparison.ts";
+import { loadFileVersion } from "../../db/file-version.ts";
 import { approveContract, insertContract } from "../../db/contract.ts";
 import { createVersionBytes } from "../../workers/version-bytes.ts";
 import { environmentRoot } from "../support/environment-root.ts";
@@ -198,19 +199,22 @@ test("with fail-fast the first file that differs ends it", async () => {
   expect([isComplete, result.files.map(({ path }) => path)]).toEqual([false, ["fast-b.json"]]);
 });
 
-test("a file that changed since is skipped, and read out of its copy where there is one", async () => {
-  const out = { out: { n: ["int64()", [1]] } } as const;
-  const content = JSON.stringify({ before: out, after: out });
-  const id = await fixture.record("copied.json", content);
-  await appendFile(join(fixture.folder, "in/copied.json"), "\n");
-  await expect(compare("copied.json")).rejects.toMatchObject({ message: expect.stringContaining("no longer what version 1 recorded") });
-  const { rows } = await fixture.database.db.query<{ hash: string }>("select content_hash as hash from cf_file_version where id = $1", [
-    id,
-  ]);
-  const copy = join(fixture.store.folder, rows[0]!.hash.slice(0, 2), rows[0]!.hash.slice(2));
+test("the bytes of a version are the file's while it has them, then those of its copy, else nobody has them", async () => {
+  const { db } = fixture.database;
+  const signal = new AbortController().signal;
+  const id = await fixture.record("copied.txt", "as it was");
+  const version = (await loadFileVersion(db, id))!;
+  await appendFile(join(fixture.folder, "in/copied.txt"), " once");
+  const reason = expect.stringContaining("no longer what version 1 recorded") as string;
+  expect(await means.openBytes(db, version, signal)).toEqual({ reason });
+  const copy = join(fixture.store.folder, version.contentHash.slice(0, 2), version.contentHash.slice(2));
   await mkdir(dirname(copy), { recursive: true });
-  await appendFile(copy, content);
-  expect(await compare("copied.json")).toMatchObject({ verdict: "SAME", filesSkipped: 0 });
+  await writeFile(copy, "as it was");
+  const opened = await means.openBytes(db, version, signal);
+  if ("reason" in opened) throw new Error(opened.reason);
+  await using bytes = opened;
+  expect(await readFile(bytes.path, "utf8")).toBe("as it was");
+  expect(await bytes.verify(signal)).toEqual({ same: true });
 });
 
 test("rows go past the contract in force, and what is set aside is compared by row and reason", async () => {
@@ -254,11 +258,16 @@ test("an interrupted comparison leaves no folder and no report", async () => {
     await rm(temporary, { recursive: true, force: true });
   });
   const stopping = new AbortController();
-  const own = await openComparisons({ ...means, signal: stopping.signal, onProgress: () => {} });
-  const asked = { plugin: "p@2", against: "1", on: "*.json", limit: 100, allVersions: false, key: [], tolerance: null, failFast: false };
+  const openBytes: CompareMeans["openBytes"] = async (...given) => {
+    const opened = await means.openBytes(...given);
+    stopping.abort(new Error("stopped by hand"));
+    return opened;
+  };
+  const own = await openComparisons({ ...means, openBytes, signal: stopping.signal });
+  const asked = { plugin: "p@2", against: "1", on: "same.json", limit: 100, allVersions: false, key: [], tolerance: null, failFast: false };
   const reports = async () => (await listComparisons(context(), "p", 1_000)).length;
   const before = await reports();
-  const running = own.run(context(), asked, () => stopping.abort(new Error("stopped by hand")));
+  const running = own.run(context(), asked);
   await expect(running).rejects.toThrow("stopped by hand");
   await own.close();
   expect(await readdir(temporary)).toEqual([]);
