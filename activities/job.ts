@@ -3,8 +3,10 @@ import { requireWhole, type TrustedKeys } from "../bridge/artifact.ts";
 import { ensureEnvironment, hasEnvironment } from "../bridge/environments.ts";
 import type { PluginLimits, PluginPool } from "../bridge/pool.ts";
 import type { PythonSearch } from "../bridge/pythons.ts";
+import type { Runners } from "../bridge/runner/listener.ts";
 import { markDiscarded, stagedOutputs, type LedgerEntry } from "../db/job-output.ts";
 import { endAttempt, lockJob, setJobState, type JobToRun } from "../db/job.ts";
+import { runnerOfJob } from "../db/plugin-runner.ts";
 import { loadArtifact, loadEnvironment } from "../db/plugin.ts";
 import { transaction, type Database, type Queryable } from "../db/pool.ts";
 import { TerminalFailure } from "../domain/failure.ts";
@@ -17,7 +19,8 @@ import { withTemporalFailures } from "./failure.ts";
 import { withHeartbeat } from "./heartbeat.ts";
 import type { Pace } from "./pace.ts";
 import { remember } from "./remember.ts";
-import { runJob, type RunOutcome } from "./run-job.ts";
+import { runJob, type RunContext, type RunOutcome } from "./run-job.ts";
+import { waitForRunner } from "./wait-for-runner.ts";
 import type { SnapshotInputs } from "./snapshot-input.ts";
 import { createTurns } from "./turns.ts";
 import type { VersionOf } from "./version-of.ts";
@@ -26,7 +29,9 @@ export interface JobDependencies {
   readonly db: Database;
   readonly log: Log;
   readonly sinks: Sinks;
-  readonly pool: PluginPool;
+  readonly pool: Pick<PluginPool, "run">;
+  /** Who runs the plugins that are bound to a runner; without it, their jobs wait for a worker that has some. */
+  readonly runners?: Runners | undefined;
   /** Who runs jobs here, for the record: `host:pid`. */
   readonly worker: string;
   readonly environmentRoot: string;
@@ -62,6 +67,9 @@ interface RunPluginInput {
   readonly quick: boolean;
 }
 
+/** Between two looks for a runner that a plugin is bound to, in the workflow; an activity waits beside. */
+const runnerAgainMs = 30_000;
+
 export type JobActivities = ReturnType<typeof createJobActivities>;
 
 export function createJobActivities(deps: JobDependencies) {
@@ -84,23 +92,32 @@ export function createJobActivities(deps: JobDependencies) {
 
     /**
      * Runs the job's plugin and stages what it yields. An attempt that has staged everything before is not run again. With `quick` it
-     * runs within a workflow task, and gives way (TransientFailure WORKER_BUSY) where it would have to wait.
+     * runs within a workflow task, and gives way (TransientFailure WORKER_BUSY) where it would have to wait. A plugin that is bound to a
+     * runner, which is never quick, takes a place there and none here.
      */
     async runPlugin({ jobId, plugin, quick }: RunPluginInput): Promise<RunOutcome> {
-      return withHeartbeat((signal, heartbeat) =>
-        turns.take(
-          () =>
-            runJob(jobId, {
-              ...deps,
-              signal,
-              heartbeat,
-              artifactOf,
-              pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
-              scratchDir: join(deps.scratchRoot, `job-${jobId}`),
-            }),
-          { plugin: plugin ?? "", signal, ...(quick ? { waitMsMax: quickWaitMsMax } : {}) },
-        ),
-      );
+      return withHeartbeat(async (signal, heartbeat) => {
+        const context: RunContext = {
+          ...deps,
+          signal,
+          heartbeat,
+          artifactOf,
+          pythonOf: (environmentHash) => pythonOf(environmentHash, signal, (step) => heartbeat({ step })),
+          scratchDir: join(deps.scratchRoot, `job-${jobId}`),
+        };
+        const runner = quick ? null : await runnerOfJob(db, jobId);
+        if (runner === null) {
+          const turn = { plugin: plugin ?? "", signal, ...(quick ? { waitMsMax: quickWaitMsMax } : {}) };
+          return turns.take(() => runJob(jobId, context), turn);
+        }
+        const lease = await waitForRunner(deps.runners, runner, { signal, heartbeat, log, jobId });
+        if (lease === null) return { outcome: "WAITING", againMs: runnerAgainMs };
+        try {
+          return await runJob(jobId, { ...context, pool: lease, pythonOf: async () => `python of runner ${runner}` });
+        } finally {
+          lease.release();
+        }
+      });
     },
 
     /** Makes visible what an attempt has staged, and ends the job. */

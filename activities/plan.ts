@@ -2,6 +2,7 @@ import { hasEnvironment } from "../bridge/environments.ts";
 import type { PythonSearch } from "../bridge/pythons.ts";
 import { insertJobs, jobsToRun, type JobToRun } from "../db/job.ts";
 import { takeOutboxRow } from "../db/outbox.ts";
+import { runnerOfPlugin } from "../db/plugin-runner.ts";
 import { loadEnvironment } from "../db/plugin.ts";
 import { transaction, type Database } from "../db/pool.ts";
 import { activeRules } from "../db/routing-rule.ts";
@@ -56,15 +57,17 @@ export function createPlanActivities({ db, environmentRoot, interpreter, pythons
 
   async function planned(job: JobToRun, { stat, archive }: FileVersion): Promise<PlannedJob> {
     const isReplay = job.replayOf !== null;
+    const isElsewhere = !isReplay && (await runnerOfPlugin(db, job.pluginName)) !== null;
     const environment = await environmentOf(job.environmentHash);
     return {
       jobId: job.id,
       plugin: job.pluginName,
       environmentHash: job.environmentHash,
-      // A replay runs no plugin.
-      environmentReady: isReplay || (await hasEnvironment({ environment, root: environmentRoot, interpreter, pythons })) !== null,
+      // A replay runs no plugin, and a runner builds its own.
+      environmentReady:
+        isReplay || isElsewhere || (await hasEnvironment({ environment, root: environmentRoot, interpreter, pythons })) !== null,
       // A member costs the reading of its archive as well.
-      quick: !isReplay && pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
+      quick: !isReplay && !isElsewhere && pace.isQuick(job.pluginId, stat.sizeBytes + (archive?.sizeBytes ?? 0)),
       stagedAttempt: job.staged ? job.attempt : null,
     };
   }

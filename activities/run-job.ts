@@ -1,7 +1,7 @@
 import { requireSignature } from "../bridge/artifact.ts";
 import { blameEnvironment } from "../bridge/environment-health.ts";
 import { messageOf, TerminalFailure, TransientFailure } from "../domain/failure.ts";
-import type { PluginArtifact } from "../domain/plugin.ts";
+import type { PluginArtifact, PluginEnvironment } from "../domain/plugin.ts";
 import type { FileVersion } from "../domain/file-version.ts";
 import type { PluginReport } from "../bridge/pool.ts";
 import { saveLog } from "../db/job-log.ts";
@@ -22,12 +22,14 @@ import type { JobDependencies } from "./job.ts";
 /** How a run ended, where it did not throw. */
 export type RunOutcome =
   | { readonly outcome: "STAGED"; readonly attempt: number }
+  /** No runner that the plugin is bound to has a place: nothing was begun, and is looked for again after so long. */
+  | { readonly outcome: "WAITING"; readonly againMs: number }
   | { readonly outcome: "SUPERSEDED" | "COMPLETED" | "PARTIAL" | "FAILED" | "CANCELLED" | "SKIPPED" | "HELD" };
 
 export interface RunContext extends JobDependencies {
   readonly signal: AbortSignal;
   readonly heartbeat: (progress: unknown) => void;
-  readonly artifactOf: (pluginId: string) => Promise<PluginArtifact>;
+  readonly artifactOf: (pluginId: string) => Promise<PluginArtifact & { readonly environment: PluginEnvironment }>;
   readonly pythonOf: (environmentHash: string) => Promise<string>;
   readonly scratchDir: string;
 }
@@ -148,6 +150,8 @@ async function runPlugin(
           process: artifact.manifest.process,
         },
         python,
+        environment: artifact.environment,
+        contentHash: version.contentHash,
         inputPath: input.path,
         inputRoot: input.root,
         scratchDir: context.scratchDir,

@@ -1,4 +1,4 @@
-import type { PluginFolder, PluginProcess } from "../domain/plugin.ts";
+import type { PluginEnvironment, PluginFolder, PluginProcess } from "../domain/plugin.ts";
 import { createClock } from "./clock.ts";
 import type { PluginLimits, ProcessEnd } from "./failure.ts";
 import { endFailure, type JobFacts, logFailure, parentLost, protocolFailure, sentFailure, timeFailure } from "./failure.ts";
@@ -25,6 +25,9 @@ export interface PluginRun {
   };
   /** The interpreter of the built environment. */
   readonly python: string;
+  /** For who runs it elsewhere: the environment to build there, and the SHA-256 of the input's bytes. */
+  readonly environment?: PluginEnvironment | undefined;
+  readonly contentHash?: string | undefined;
   readonly inputPath: string;
   /**
    * The folder below which this plugin's inputs lie, such as its source's root; the input's own folder unless given. The process that loads
@@ -54,7 +57,7 @@ type Cause =
   | { readonly kind: "failed"; readonly error: unknown };
 
 /** Longer ones can't be taken by sinks either. */
-const messageBytesMax = 256 * 1024 * 1024;
+export const frameBytesMax = 256 * 1024 * 1024;
 const logBytesFactorMax = 8;
 /** After the processes have ended, the streams end at once, unless something outside of them holds a descriptor. */
 const drainMsMax = 10_000;
@@ -130,7 +133,7 @@ function noticesOf({ lacks, cold }: Parent): readonly LogChunk[] {
 }
 
 async function takeFrames(data: ByteSource, received: Received): Promise<void> {
-  await readFrames(data, messageBytesMax, (frame: Frame) => received.take(frame));
+  await readFrames(data, frameBytesMax, (frame: Frame) => received.take(frame));
 }
 
 function addText(logs: LogCollector, stream: TextStream, bytes: Buffer, limits: PluginLimits, stop: (cause: Cause) => void): void {

@@ -13,6 +13,7 @@ import { compareCommand } from "./plugin-compare.ts";
 import { comparisonCommand, comparisonsCommand, describePromotion } from "./plugin-comparison.ts";
 import { describeGatekeeper, describeReport, summarizeReport } from "./gatekeeper.ts";
 import { newCommand } from "./plugin-new.ts";
+import { runnerCommand } from "./plugin-runner.ts";
 import { testCommand } from "./plugin-test.ts";
 import { describeSignature, signCommand } from "./plugin-sign.ts";
 import { sourceCommand } from "./plugin-source.ts";
@@ -39,7 +40,8 @@ export function createCommand(shell: Shell): Command {
     .addCommand(activateCommand(shell))
     .addCommand(rollBackCommand(shell))
     .addCommand(rejectCommand(shell))
-    .addCommand(signCommand(shell));
+    .addCommand(signCommand(shell))
+    .addCommand(runnerCommand(shell));
 }
 
 interface PublishOptions {

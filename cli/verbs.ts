@@ -26,6 +26,7 @@ export const verbs: readonly Verb[] = [
   { name: "preview", summary: "what a file is, and a plugin that reads it", load: () => import("./preview.ts") },
   { name: "plugin", summary: "write, try, publish and choose the code that reads files", load: () => import("./plugin.ts") },
   { name: "env", summary: "the Python environments that are built here", load: () => import("./env.ts") },
+  { name: "runner", summary: "run plugins for a worker elsewhere; whom a worker trusts", load: () => import("./runner.ts") },
   { name: "key", summary: "keys that sign plugins, and whose are trusted", load: () => import("./key.ts") },
   { name: "login", summary: "sign in, where publishing requires it", load: () => import("./login.ts") },
   { name: "logout", summary: "forget the sign-in of this machine", load: () => import("./logout.ts") },

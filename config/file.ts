@@ -14,6 +14,7 @@ const text = z.string({ error: "a text in quotes" }).min(1, "a text that isn't e
 const count = z.int({ error: "a whole number above 0" }).positive("a whole number above 0");
 const serviceForm = 'a URL, or "off"';
 const sandboxModes = ["on", "require"] as const;
+const listenForm = "tcp://ADDRESS:PORT in quotes";
 const logLevels = ["debug", "info", "warn", "error"] as const;
 
 const shape = z.strictObject({
@@ -65,6 +66,10 @@ const shape = z.strictObject({
     .default({}),
   bridge: z
     .strictObject({ transport: z.enum(transportNames, { error: `one of ${transportNames.join(", ")}` }) })
+    .partial()
+    .default({}),
+  runners: z
+    .strictObject({ listen: z.string({ error: listenForm }).regex(/^tcp:\/\/[^/\s:]+:(\d{1,5}|\*)$/, listenForm), trusted: text })
     .partial()
     .default({}),
   openlineage: z

@@ -64,6 +64,12 @@ export interface Settings {
     readonly signIn: SignInPolicy | null;
   };
   readonly bridge: { readonly transport: TransportName };
+  readonly runners: {
+    /** `tcp://ADDRESS:PORT` on which the worker waits for runners; none unless set. */
+    readonly listen?: string | undefined;
+    /** The file of trusted runners, absolute. */
+    readonly trusted: string;
+  };
   readonly openLineage: OpenLineageSettings;
   readonly logLevel: LogLevel;
 }
@@ -131,6 +137,7 @@ export function readSettings({ home: asked, flags = {}, env: raw = process.env }
       signIn: signInPolicy(file.plugins.sign_in),
     },
     bridge: { transport: file.bridge.transport ?? "unix" },
+    runners: { listen: file.runners.listen, trusted: resolve(home, file.runners.trusted ?? "trusted-runners") },
     openLineage: openLineageSettings(env, file.openlineage, home),
     logLevel: flags.logLevel ?? logLevel(env["CASPARIAN_LOG_LEVEL"]) ?? file.log.level ?? "info",
   });

@@ -8,6 +8,7 @@ import { checkJobs } from "./doctor/jobs.ts";
 import { checkPlugins } from "./doctor/plugins.ts";
 import { checkRouting } from "./doctor/routing.ts";
 import { checkRunEvents } from "./doctor/run-events.ts";
+import { checkRunners } from "./doctor/runners.ts";
 import { checkSnapshots } from "./doctor/snapshots.ts";
 import { checkSchedules } from "./doctor/schedules.ts";
 import { checkSources } from "./doctor/sources.ts";
@@ -26,6 +27,7 @@ const checks: Readonly<Record<string, Check>> = {
   snapshots: checkSnapshots,
   schedules: checkSchedules,
   plugins: checkPlugins,
+  runners: checkRunners,
   rules: checkRouting,
   jobs: checkJobs,
   topics: checkTopics,

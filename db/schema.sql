@@ -515,6 +515,14 @@ create table cf_plugin_promotion (
   constraint cf_plugin_promotion_pkey PRIMARY KEY (id)
 );
 
+create table cf_plugin_runner (
+  plugin_name text not null,
+  runner text not null,
+  constraint cf_plugin_runner_pkey PRIMARY KEY (plugin_name),
+  constraint cf_plugin_runner_plugin_name_check CHECK ((plugin_name ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text)),
+  constraint cf_plugin_runner_runner_check CHECK ((runner ~ '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$'::text))
+);
+
 create table cf_processing_job (
   id bigint generated always as identity not null,
   file_version_id bigint not null,

@@ -2,6 +2,7 @@ import { requireSignature, requireWhole, type TrustedKeys } from "../bridge/arti
 import { hasEnvironment } from "../bridge/environments.ts";
 import type { PluginPool } from "../bridge/pool.ts";
 import type { PythonSearch } from "../bridge/pythons.ts";
+import { runnerOfPlugin } from "../db/plugin-runner.ts";
 import { activePlugins, loadArtifact } from "../db/plugin.ts";
 import type { Database } from "../db/pool.ts";
 import { activeRules } from "../db/routing-rule.ts";
@@ -35,6 +36,8 @@ export async function warmPlugins(options: WarmOptions): Promise<number> {
   for (const { id, name } of await activePlugins(db)) {
     if (signal.aborted) break;
     try {
+      // Its files go elsewhere.
+      if ((await runnerOfPlugin(db, name)) !== null) continue;
       const artifact = await loadArtifact(db, id);
       requireWhole(artifact);
       requireSignature(artifact, options.trust.keys(), options.trust.requireSignature);

@@ -12,6 +12,7 @@ import { createReplayFilesActivities } from "../activities/replay-files.ts";
 import { createRequestScanActivities } from "../activities/request-scan.ts";
 import { createScanActivities } from "../activities/scan.ts";
 import { createVersionOf } from "../activities/version-of.ts";
+import { waitingMax } from "../activities/wait-for-runner.ts";
 import { environmentRoot } from "../bridge/environment-store.ts";
 import { createPluginPool } from "../bridge/pool.ts";
 import { sandboxCapabilities } from "../bridge/sandbox.ts";
@@ -25,6 +26,7 @@ import type { Sinks } from "../sinks/registry.ts";
 import { viewsFolder, type SnapshotStore } from "../snapshots/store.ts";
 import { taskQueueOf } from "../workflows/names.ts";
 import { ownFolder } from "./own-folder.ts";
+import { startListening } from "./listen-for-runners.ts";
 import { requestScan } from "./request-scan.ts";
 import { warmPlugins } from "./warm-plugins.ts";
 import type { Services } from "./services.ts";
@@ -74,7 +76,8 @@ async function createWorker(
     identity: `${hostname()}:${process.pid}`,
     workflowBundle: { codePath: services.bundlePath },
     activities,
-    maxConcurrentActivityTaskExecutions: settings.worker.concurrency,
+    // What runs here is bounded by turns; others wait for a runner, or run there.
+    maxConcurrentActivityTaskExecutions: settings.worker.concurrency + (settings.runners.listen === undefined ? 0 : 2 * waitingMax),
     maxConcurrentLocalActivityExecutions: 12,
     // Workflows are short: a small cache is enough and keeps memory flat.
     maxCachedWorkflows: 200,
@@ -99,6 +102,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
     transport: settings.bridge.transport,
     log,
   });
+  const runners = await startListening(settings, log, stack);
   const threads = createScoutThreads();
   stack.defer(() => threads.close());
   const scratchRoot = await ownFolder(join(settings.stateDir, "scratch"));
@@ -123,6 +127,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
       log,
       sinks,
       pool,
+      runners,
       worker: `${hostname()}:${process.pid}`,
       concurrency: settings.worker.concurrency,
       pace,

@@ -8,6 +8,7 @@ import {
   proxyActivities,
   proxyLocalActivities,
   setHandler,
+  sleep,
   upsertSearchAttributes,
   ActivityCancellationType,
 } from "@temporalio/workflow";
@@ -99,7 +100,11 @@ async function processJob(job: PlannedJob): Promise<JobEnd> {
   let staged = job.stagedAttempt;
   if (staged === null) {
     if (!job.environmentReady) await work.prepareEnvironment({ environmentHash: job.environmentHash });
-    const run = job.quick ? await runQuickly(job) : await work.runPlugin({ jobId: job.jobId, plugin: job.plugin, quick: false });
+    let run = job.quick ? await runQuickly(job) : await work.runPlugin({ jobId: job.jobId, plugin: job.plugin, quick: false });
+    while (run.outcome === "WAITING") {
+      await sleep(run.againMs);
+      run = await work.runPlugin({ jobId: job.jobId, plugin: job.plugin, quick: false });
+    }
     if (run.outcome !== "STAGED") return { jobId: job.jobId, plugin: job.plugin, state: run.outcome };
     staged = run.attempt;
   }

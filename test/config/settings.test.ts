@@ -27,6 +27,7 @@ test("a home without a file has all defaults, frozen", async () => {
       signIn: null,
     },
     bridge: { transport: "unix" },
+    runners: { listen: undefined, trusted: join(home, "trusted-runners") },
     openLineage: { namespace: "casparian", sourceCode: false, destination: null },
     logLevel: "info",
   });

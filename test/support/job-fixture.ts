@@ -9,6 +9,7 @@ import { hashArtifact } from "../../bridge/artifact.ts";
 import type { Connections } from "../../domain/connection.ts";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import { createPluginPool, type PluginPool } from "../../bridge/pool.ts";
+import type { Runners } from "../../bridge/runner/listener.ts";
 import { activateArtifact, insertArtifact, insertEnvironment } from "../../db/plugin.ts";
 import { insertRule } from "../../db/routing-rule.ts";
 import { insertOutbox } from "../../db/outbox.ts";
@@ -46,10 +47,12 @@ export async function createJobFixture({
   requireSignature = false,
   connections,
   environmentRoot = sharedEnvironments,
+  runners,
 }: {
   readonly requireSignature?: boolean;
   readonly connections?: Connections;
   readonly environmentRoot?: string;
+  readonly runners?: Runners;
 } = {}): Promise<JobFixture> {
   const database = await testDatabase();
   const { db } = database;
@@ -72,6 +75,7 @@ export async function createJobFixture({
       log: quietLog,
       sinks,
       pool,
+      runners,
       worker: "test",
       concurrency: 2,
       pace,

@@ -14,7 +14,7 @@ let worker: TestWorker;
 /** What the fake activities were asked, and what they answer; reset for each test. */
 let calls: string[];
 let plans: PlannedJob[][];
-let run: (jobId: string) => Promise<{ outcome: string; attempt?: number }>;
+let run: (jobId: string) => Promise<{ outcome: string; attempt?: number; againMs?: number }>;
 
 beforeAll(async () => {
   temporal = await testTemporal();
@@ -110,6 +110,13 @@ test("a superseded job ends without a commit", async () => {
   run = async () => ({ outcome: "SUPERSEDED" });
   expect(await (await start()).result()).toEqual({ jobs: [{ jobId: "1", plugin: "plugin-1", state: "SUPERSEDED" }] });
   expect(calls).toEqual(["plan", "run 1"]);
+});
+
+test("a job whose runner is not there is run when it is", async () => {
+  let looks = 0;
+  run = async () => ((looks += 1) < 3 ? { outcome: "WAITING", againMs: 1 } : { outcome: "STAGED", attempt: 1 });
+  expect(await (await start()).result()).toEqual({ jobs: [{ jobId: "1", plugin: "plugin-1", state: "COMPLETED" }] });
+  expect(calls).toEqual(["plan", "run 1", "run 1", "run 1", "commit 1/1"]);
 });
 
 test("a terminal failure is not tried again, ends the job in the plugin's words, and fails the workflow; the other job commits", async () => {
