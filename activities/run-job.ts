@@ -9,6 +9,7 @@ import { contractsOf, insertDrift } from "../db/contract.ts";
 import { markDiscarded, strandedOutputs } from "../db/job-output.ts";
 import { beginAttempt, endAttempt, lockJob, setJobState, type AttemptEnd, type JobToRun } from "../db/job.ts";
 import { transaction } from "../db/pool.ts";
+import { grantsOf } from "../db/plugin-grant.ts";
 import { forgetStagedReplays } from "../db/replay.ts";
 import { hasResult } from "../db/standing.ts";
 import { topicsOf } from "../db/topic.ts";
@@ -117,10 +118,11 @@ async function runPlugin(
   const artifact = await context.artifactOf(job.pluginId);
   // What is kept of an artifact is what never changes, and it may have been signed since.
   requireSignature({ ...artifact, signature: job.pluginSignature }, context.trust.keys(), context.trust.requireSignature);
-  const [python, topics, contracts] = await Promise.all([
+  const [python, topics, contracts, grants] = await Promise.all([
     context.pythonOf(artifact.environmentHash),
     topicsOf(db, artifact.name),
     contractsOf(db, artifact.name),
+    grantsOf(db, artifact.name),
   ]);
   const outputs = openOutputs({
     job,
@@ -154,6 +156,7 @@ async function runPlugin(
         contentHash: version.contentHash,
         inputPath: input.path,
         inputRoot: input.root,
+        grants,
         scratchDir: context.scratchDir,
         limits: context.limits,
         signal,

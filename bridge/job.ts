@@ -1,3 +1,4 @@
+import { noGrants, type PluginGrants } from "../domain/plugin-grant.ts";
 import type { PluginEnvironment, PluginFolder, PluginProcess } from "../domain/plugin.ts";
 import { createClock } from "./clock.ts";
 import type { PluginLimits, ProcessEnd } from "./failure.ts";
@@ -34,6 +35,8 @@ export interface PluginRun {
    * the plugin's libraries can read it, the plugin's own process only the input. A new root costs a new warm parent.
    */
   readonly inputRoot?: string | undefined;
+  /** What an operator lets it reach beyond its sandbox; nothing unless given. */
+  readonly grants?: PluginGrants | undefined;
   /** Made for the run, in a folder of its plugin's beside this path, and removed after it. */
   readonly scratchDir: string;
   readonly limits: PluginLimits;
@@ -75,6 +78,7 @@ export async function runJob(parent: Parent, transport: Transport, run: PluginRu
   const received = createReceived(clock.handlers);
   const job = parent.start({
     inputPath: run.inputPath,
+    readFolders: (run.grants ?? noGrants).read,
     scratch: run.scratchDir,
     memoryBytes: run.limits.memoryBytes,
     scratchBytes: run.limits.scratchBytes,

@@ -6,6 +6,7 @@ import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Log } from "../domain/log.ts";
 import type { PluginFolder } from "../domain/plugin.ts";
+import { noGrants, type PluginGrants } from "../domain/plugin-grant.ts";
 import { type Ready, readControl } from "./control.ts";
 import { parentLost, type ProcessEnd, sandboxIncomplete } from "./failure.ts";
 import { folderImport, unpackFolder } from "./plugin-folder.ts";
@@ -23,6 +24,8 @@ export interface ParentOptions {
   /** The parent and its forks may read below these, beside libraries, and write below `scratchRoot`. */
   readonly inputRoots: readonly string[];
   readonly scratchRoot: string;
+  /** What the plugin may reach beyond that; nothing unless given. */
+  readonly grants?: PluginGrants | undefined;
   /** Whether nothing is to run where the kernel lacks a wall. */
   readonly requireSandbox?: boolean | undefined;
   /** A private folder for the socket. */
@@ -34,6 +37,8 @@ export interface ParentOptions {
 
 export interface JobRequest {
   readonly inputPath: string;
+  /** That the plugin's own process may read as well. */
+  readonly readFolders?: readonly string[];
   readonly scratch: string;
   readonly memoryBytes: number;
   readonly scratchBytes: number;
@@ -148,10 +153,24 @@ async function launch(
     },
     onNonsense: () => process.kill("SIGKILL"),
   });
-  const { plugin, inputRoots, scratchRoot, requireSandbox = false } = options;
+  const { plugin, scratchRoot, grants = noGrants, requireSandbox = false } = options;
+  const inputRoots = [...options.inputRoots, ...grants.read];
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
-  send(control, { nodePid, name, source, folder, defaultOutput, inputRoots, scratchRoot, home, socketPath, preload, requireSandbox });
+  send(control, {
+    nodePid,
+    name,
+    source,
+    folder,
+    defaultOutput,
+    inputRoots,
+    scratchRoot,
+    home,
+    socketPath,
+    preload,
+    requireSandbox,
+    hosts: grants.hosts,
+  });
 
   const hung = expire(readyMsMax).then((): Unready => ({ unready: "hung" }));
   const state = await Promise.race([ready.then(unlessThreads), exited, hung]);

@@ -3,6 +3,7 @@ import { rmdir } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import type { Log } from "../domain/log.ts";
 import type { PluginProcess } from "../domain/plugin.ts";
+import { noGrants, type PluginGrants } from "../domain/plugin-grant.ts";
 import { useEnvironment } from "./environment-use.ts";
 import { type Parent, type ParentOptions, startParent } from "./parent.ts";
 
@@ -27,6 +28,8 @@ export interface Wanted {
   readonly python: string;
   readonly inputRoots: readonly string[];
   readonly scratchRoot: string;
+  /** Nothing unless given. */
+  readonly grants?: PluginGrants | undefined;
 }
 
 export interface ParentsOptions {
@@ -59,11 +62,11 @@ export function createParents(options: ParentsOptions): Parents {
   const parents = new Map<string, Held>();
   const closing = new Set<Promise<void>>();
 
-  function begin(key: string, { plugin, python, scratchRoot }: Wanted, inputRoots: readonly string[]): Held {
+  function begin(key: string, { plugin, python, scratchRoot, grants }: Wanted, inputRoots: readonly string[]): Held {
     const use = useEnvironment(python);
     const { log, socketDir, requireSandbox } = options;
     const warm = !isFresh(plugin);
-    const started = startParent({ plugin, python, inputRoots, scratchRoot, socketDir, requireSandbox, warm, log });
+    const started = startParent({ plugin, python, inputRoots, scratchRoot, grants, socketDir, requireSandbox, warm, log });
     const held: Held = { key, inputRoots, started, jobs: 0, retired: !warm, usedAt: Date.now(), parent: undefined };
     parents.set(key, held);
     const ended = (): void => {
@@ -180,9 +183,10 @@ function isFresh(plugin: Wanted["plugin"]): boolean {
 }
 
 /** Files of one artifact share a parent, unless each of them is to have one of its own. */
-function keyOf({ plugin, python, scratchRoot }: Wanted): string {
+function keyOf({ plugin, python, scratchRoot, grants = noGrants }: Wanted): string {
   const own = isFresh(plugin) ? [randomUUID()] : [];
-  return [plugin.artifactHash, python, scratchRoot, ...own].join("\n");
+  // Other grants are another sandbox.
+  return [plugin.artifactHash, python, scratchRoot, JSON.stringify(grants), ...own].join("\n");
 }
 
 function hasGrown(parent: Parent | undefined): boolean {

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { listPlugins, showPlugin, type PluginDetail, type PluginSummary } from "../control/list-plugins.ts";
+import { listPlugins, showPlugin, type GrantedPlugin, type PluginDetail } from "../control/list-plugins.ts";
 import { publishPlugin, type PublishedPlugin } from "../control/publish-plugin.ts";
 import { openKey, ownKeyRing, type SigningKey } from "../control/signing-keys.ts";
 import { WrongUse } from "../domain/failure.ts";
@@ -15,6 +15,7 @@ import { describeGatekeeper, describeReport, summarizeReport } from "./gatekeepe
 import { newCommand } from "./plugin-new.ts";
 import { runnerCommand } from "./plugin-runner.ts";
 import { testCommand } from "./plugin-test.ts";
+import { describeGrant, grantCommand, revokeCommand } from "./plugin-grant.ts";
 import { describeSignature, signCommand } from "./plugin-sign.ts";
 import { sourceCommand } from "./plugin-source.ts";
 import { findPluginTools } from "./plugin-tools.ts";
@@ -41,7 +42,9 @@ export function createCommand(shell: Shell): Command {
     .addCommand(rollBackCommand(shell))
     .addCommand(rejectCommand(shell))
     .addCommand(signCommand(shell))
-    .addCommand(runnerCommand(shell));
+    .addCommand(runnerCommand(shell))
+    .addCommand(grantCommand(shell))
+    .addCommand(revokeCommand(shell));
 }
 
 interface PublishOptions {
@@ -160,12 +163,13 @@ function listCommand(shell: Shell): Command {
 
 const stateStyles = { ACTIVE: "green", STAGED: "yellow", RETIRED: "dim", REJECTED: "red" } as const;
 
-const pluginColumns: readonly Column<PluginSummary>[] = [
+const pluginColumns: readonly Column<GrantedPlugin>[] = [
   { title: "PLUGIN", value: (plugin) => plugin.name },
   { title: "VERSION", value: (plugin) => plugin.version },
   { title: "STATE", value: (plugin) => plugin.state, style: (plugin) => stateStyles[plugin.state] },
   { title: "TAKES", value: (plugin) => plugin.manifest.patterns.join(" "), shorten: "end" },
   { title: "TOPIC", value: (plugin) => plugin.manifest.topic },
+  { title: "GRANTS", value: ({ grants }) => grants.map(({ target }) => target).join(" "), optional: true, shorten: "end" },
   { title: "ARTIFACT", value: (plugin) => shortHash(plugin.artifactHash) },
   { title: "PUBLISHED", value: (plugin) => `${relativeTime(plugin.publishedAt)} by ${plugin.publisher}`, shorten: "end" },
 ];
@@ -194,7 +198,7 @@ function showCommand(shell: Shell): Command {
 }
 
 function describePlugin(shell: Shell, detail: PluginDetail): string {
-  const { plugin, folder, signature, gatekeeper, promotion, environment, versions, rules, topics } = detail;
+  const { plugin, folder, signature, gatekeeper, grants, promotion, environment, versions, rules, topics } = detail;
   const rows: readonly (readonly [string, string])[] = [
     ["state", `${plugin.state}${plugin.rejectedReason === null ? "" : `: ${plugin.rejectedReason}`}`],
     ["artifact", plugin.artifactHash],
@@ -208,6 +212,7 @@ function describePlugin(shell: Shell, detail: PluginDetail): string {
     ["publisher", plugin.publisherIdentity === null ? "" : describeIdentity(plugin.publisherIdentity)],
     ["signed", describeSignature(signature)],
     ["gatekeeper", summarizeReport(gatekeeper)],
+    ["grants", grants.map(describeGrant).join(", ")],
     ["description", plugin.manifest.description ?? ""],
     ["versions", versions.map(({ version, state }) => (state === "RETIRED" ? version : `${version} (${state.toLowerCase()})`)).join(", ")],
     [

@@ -4,6 +4,7 @@ import { messageOf } from "../domain/failure.ts";
 import { findGatekeeperReport, type KeptReport } from "../db/gatekeeper-report.ts";
 import { listPlugins as selectPlugins, loadArtifact, type PluginSummary } from "../db/plugin.ts";
 import { lastPromotion, type Promotion } from "../db/promotion.ts";
+import { listGrants, type GrantRow } from "../db/plugin-grant.ts";
 import { listRules, type RuleRow } from "../db/routing-rule.ts";
 import type { PluginFolder } from "../domain/plugin.ts";
 import type { ControlContext } from "./context.ts";
@@ -12,9 +13,15 @@ import { listTopics, type TopicPlace } from "./list-topics.ts";
 
 export type { PluginSummary } from "../db/plugin.ts";
 
+/** A version, and what an operator lets all versions of its plugin reach. */
+export interface GrantedPlugin extends PluginSummary {
+  readonly grants: readonly GrantRow[];
+}
+
 /** Every version of every plugin: by name, newest first. */
-export async function listPlugins({ db }: ControlContext): Promise<readonly PluginSummary[]> {
-  return selectPlugins(db, null);
+export async function listPlugins({ db }: ControlContext): Promise<readonly GrantedPlugin[]> {
+  const [plugins, grants] = await Promise.all([selectPlugins(db, null), listGrants(db, null)]);
+  return plugins.map((plugin) => ({ ...plugin, grants: grants.filter((grant) => grant.plugin === plugin.name) }));
 }
 
 /** Whose signature a version bears, as this machine sees it. */
@@ -34,6 +41,8 @@ export interface PluginDetail {
   readonly gatekeeper: KeptReport | null;
   /** How it became the active one last, and with what proof; null for one that never did. */
   readonly promotion: Promotion | null;
+  /** What it may reach beyond its sandbox. */
+  readonly grants: readonly GrantRow[];
   readonly sourceCode: string;
   /** Null for a single file. */
   readonly folder: PluginFolder | null;
@@ -54,11 +63,13 @@ export async function showPlugin(context: ControlContext, name: string, version?
   const signature = examineSignature(artifact, trustedKeysFile);
   const { sourceCode, folder = null, environment } = artifact;
   const gatekeeper = await findGatekeeperReport(db, plugin.id);
+  const grants = await listGrants(db, name);
   const promotion = await lastPromotion(db, plugin.id);
   return {
     plugin,
     signature,
     gatekeeper,
+    grants,
     promotion,
     sourceCode,
     folder,

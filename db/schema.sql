@@ -468,6 +468,17 @@ create table cf_plugin_environment (
   constraint cf_plugin_environment_pkey PRIMARY KEY (hash)
 );
 
+create table cf_plugin_grant (
+  plugin_name text not null,
+  kind text not null,
+  target text not null,
+  granted_at timestamp with time zone default now() not null,
+  granted_by text not null,
+  constraint cf_plugin_grant_kind_check CHECK ((kind = ANY (ARRAY['READ'::text, 'HOST'::text]))),
+  constraint cf_plugin_grant_pkey PRIMARY KEY (plugin_name, kind, target),
+  constraint cf_plugin_grant_target_check CHECK (((length(target) >= 1) AND (length(target) <= 4096)))
+);
+
 create table cf_plugin_manifest (
   id bigint generated always as identity not null,
   name text not null,

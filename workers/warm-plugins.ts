@@ -4,6 +4,7 @@ import type { PluginPool } from "../bridge/pool.ts";
 import type { PythonSearch } from "../bridge/pythons.ts";
 import { runnerOfPlugin } from "../db/plugin-runner.ts";
 import { activePlugins, loadArtifact } from "../db/plugin.ts";
+import { grantsOf } from "../db/plugin-grant.ts";
 import type { Database } from "../db/pool.ts";
 import { activeRules } from "../db/routing-rule.ts";
 import { listSources } from "../db/source-root.ts";
@@ -48,7 +49,8 @@ export async function warmPlugins(options: WarmOptions): Promise<number> {
       const { artifactHash, sourceCode, folder, manifest } = artifact;
       const plugin = { name, artifactHash, sourceCode, folder, defaultOutput: manifest.topic, process: manifest.process };
       const inputRoots = [...(await foldersOf(options, name)), ...options.inputRoots];
-      if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot })) started += 1;
+      const grants = await grantsOf(db, name);
+      if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot, grants })) started += 1;
     } catch (error) {
       log.debug("a plugin was not warmed", { plugin: name, reason: messageOf(error) });
     }

@@ -10,14 +10,14 @@ if __name__ == "__main__":
     namespaces = importlib.import_module("casparian_bridge.namespaces")
     lacks = importlib.import_module("casparian_bridge.lacks")
     sandbox = importlib.import_module("casparian_bridge.sandbox")
-    walls = sandbox.confine_parent(namespaces.enter([]), [], [])
+    walls = sandbox.confine_parent(namespaces.enter([], [], ""), [], [])
     told = {
         "userNamespace": walls.user_namespace,
         "pidNamespace": walls.pid_namespace,
         "networkNamespace": walls.network_namespace,
         "landlock": walls.landlock,
         "seccomp": walls.seccomp,
-        "lacking": lacks.lacks_of(walls),
+        "lacking": lacks.lacks_of(walls, []),
     }
     print(json.dumps(told), flush=True)
     os._exit(0)

@@ -6,6 +6,7 @@ import { afterAll } from "vitest";
 import { createPluginPool, type PluginHandlers, type PluginLimits, type PluginPool, type PluginReport } from "../../bridge/pool.ts";
 import type { TransportName } from "../../domain/transport.ts";
 import type { ArrowMessage } from "../../domain/arrow.ts";
+import type { PluginGrants } from "../../domain/plugin-grant.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import type { PluginProcess } from "../../domain/plugin.ts";
 import { quietLog } from "../support/quiet-log.ts";
@@ -23,6 +24,7 @@ export interface Run {
   readonly signal?: AbortSignal;
   readonly handlers?: Partial<PluginHandlers>;
   readonly python?: string;
+  readonly grants?: PluginGrants;
   readonly process?: PluginProcess;
 }
 
@@ -73,6 +75,7 @@ export function createRunner(options: { readonly maxParents?: number; readonly t
         inputPath,
         scratchDir: join(folder, `scratch-${runs}`),
         limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, scratchBytes: 2 ** 30, logBytes: 1024 * 1024, ...asked.limits },
+        grants: asked.grants,
         signal: asked.signal ?? new AbortController().signal,
       },
       {

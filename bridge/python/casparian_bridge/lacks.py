@@ -11,7 +11,7 @@ class Lack(TypedDict):
     remedy: str
 
 
-def lacks_of(walls: Walls) -> list[Lack]:
+def lacks_of(walls: Walls, hosts: list[str]) -> list[Lack]:
     found: list[Lack] = []
 
     def lack(message: str, remedy: str) -> None:
@@ -33,6 +33,8 @@ def lacks_of(walls: Walls) -> list[Lack]:
             "no system call filter: a plugin can connect to Unix sockets that are files, and change modes and times of this user's files"
         )
         lack(message, "Use a kernel with CONFIG_SECCOMP_FILTER on x86_64 or aarch64")
+    if hosts and not walls.network_namespace:
+        lack(f"no network namespace: {', '.join(hosts)} was granted, and can't be reached", _namespace_remedy())
     return found
 
 

@@ -30,6 +30,10 @@ class _PathBeneath(ctypes.Structure):
     _fields_ = (("access", ctypes.c_uint64), ("folder", ctypes.c_int32))
 
 
+class _Port(ctypes.Structure):
+    _fields_ = (("access", ctypes.c_uint64), ("port", ctypes.c_uint64))
+
+
 def abi() -> int:
     """The kernel's Landlock version; 0 where there is none or it is switched off."""
     try:
@@ -58,8 +62,9 @@ def close_places(places: Iterable[Place]) -> None:
         os.close(place.descriptor)
 
 
-def restrict(places: Iterable[Place], version: int) -> None:
-    """From here on no other files can be used. No TCP, and no signals and abstract sockets to processes outside. Needs no_new_privs."""
+def restrict(places: Iterable[Place], version: int, ports: Iterable[int] = ()) -> None:
+    """From here on no other files can be used. No TCP but to these ports, and no signals and abstract sockets to processes outside. Needs
+    no_new_privs."""
     rights = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1}.get(version, _EVERYTHING)
     rules = _Ruleset(rights, 3 if version >= 4 else 0, 3 if version >= 6 else 0)
     size = 8 if version < 4 else 16 if version < 6 else 24
@@ -68,6 +73,8 @@ def restrict(places: Iterable[Place], version: int) -> None:
         for place in places:
             beneath = _PathBeneath(place.access & rights, place.descriptor)
             kernel.syscall(_ADD_RULE, ruleset, 1, ctypes.byref(beneath), 0)
+        for port in ports if version >= 4 else ():
+            kernel.syscall(_ADD_RULE, ruleset, 2, ctypes.byref(_Port(2, port)), 0)
         kernel.syscall(_RESTRICT_SELF, ruleset, 0)
     finally:
         os.close(ruleset)

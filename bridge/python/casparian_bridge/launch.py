@@ -6,7 +6,7 @@ import signal
 import socket
 import sys
 
-from . import namespaces, warm
+from . import hosts, namespaces, warm
 from .control import Control
 
 _CONTROL_DESCRIPTOR = 3
@@ -29,6 +29,6 @@ def main() -> None:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(start["socketPath"])
     listener.listen(64)
-    entered = namespaces.enter([channel.fileno(), listener.fileno()])
+    entered = namespaces.enter([channel.fileno(), listener.fileno()], hosts.places(start["hosts"]), start["home"])
     warm.serve(control, listener, start, entered)
     os._exit(0)

@@ -7,15 +7,19 @@ When process 1 ends, the kernel ends all that is in there and waits for it; so w
 import contextlib
 import os
 import signal
+import socket
+import threading
 
-from . import kernel
+from . import hosts, kernel
 
 _ALL = kernel.CLONE_NEWUSER | kernel.CLONE_NEWPID | kernel.CLONE_NEWNET | kernel.CLONE_NEWIPC
 _WITHOUT_USER = _ALL & ~kernel.CLONE_NEWUSER
 
 
-def enter(close_in_others: list[int]) -> int:
-    """Returns, in the warm parent only, the flags of the namespaces that it is in; the launcher and the keeper wait for it and exit."""
+def enter(close_in_others: list[int], granted: list[hosts.Host], home: str) -> int:
+    """Returns, in the warm parent only, the flags of the namespaces that it is in; the launcher and the keeper wait for it and exit. The
+    launcher, which stays outside, leads connections to the granted hosts on."""
+    outside, inside = socket.socketpair()
     unshared_read, unshared_write = os.pipe()
     mapped_read, mapped_write = os.pipe()
     keeper = os.fork()
@@ -24,8 +28,12 @@ def enter(close_in_others: list[int]) -> int:
         if os.read(unshared_read, 1) == b"u":
             _map_ids(keeper)
         _close([unshared_read, mapped_write])
+        inside.close()
+        if granted:
+            threading.Thread(target=hosts.forward, args=(granted, outside), daemon=True).start()
         _follow(keeper)
     _close([unshared_read, mapped_write])
+    outside.close()
     die_with_parent()
     entered = _unshare()
     os.write(unshared_write, b"u" if entered & kernel.CLONE_NEWUSER else b"-")
@@ -34,9 +42,13 @@ def enter(close_in_others: list[int]) -> int:
     if entered & kernel.CLONE_NEWPID:
         warm = os.fork()
         if warm != 0:
+            inside.close()
             _close(close_in_others)
             _follow(warm)
-        _hide_other_processes()
+        _own_mounts(granted if entered & kernel.CLONE_NEWNET else [], home)
+    with inside:
+        if entered & kernel.CLONE_NEWNET and granted:
+            hosts.listen(granted, inside)
     die_with_parent()
     return entered
 
@@ -47,12 +59,14 @@ def die_with_parent(by: signal.Signals = signal.SIGKILL) -> None:
         kernel.prctl(kernel.PR_SET_PDEATHSIG, by)
 
 
-def _hide_other_processes() -> None:
+def _own_mounts(granted: list[hosts.Host], home: str) -> None:
     """Gives the namespace a /proc of its own, without the command lines of others. Where /proc is masked, as in containers, it stays."""
     with contextlib.suppress(OSError):
         kernel.call("unshare", kernel.CLONE_NEWNS)
         # What is mounted outside later is seen here, too, and nothing the other way.
         kernel.mount("none", "/", None, kernel.MS_REC | kernel.MS_SLAVE)
+        if granted:
+            hosts.name_inside(granted, home)
         kernel.mount("proc", "/proc", "proc", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import kernel, landlock, seccomp, watch
+from . import hosts, kernel, landlock, seccomp, watch
 
 # Without /dev/zero, which gives memory that no process is charged for.
 _DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
@@ -40,30 +40,37 @@ class Walls:
     seccomp: bool
     # Opened once: libraries and devices, which every plugin's process may use.
     shared: tuple[landlock.Place, ...] = ()
+    # Of hosts that were granted; without a network namespace there are none.
+    ports: tuple[int, ...] = ()
 
 
-def confine_parent(entered: int, read: list[str], write: list[str], shared: Sequence[str] = ()) -> Walls:
+def confine_parent(
+    entered: int, read: list[str], write: list[str], shared: Sequence[str] = (), granted: Sequence[hosts.Host] = ()
+) -> Walls:
     """The first layer, for the warm parent and all that it forks. `entered` says which namespaces it is in; jobs read `shared`, too."""
     version = landlock.abi()
+    ports = tuple({host.port for host in granted}) if entered & kernel.CLONE_NEWNET else ()
+    libraries = [*_libraries(), *(hosts.FILES if ports else ())]
     walls = Walls(
         user_namespace=bool(entered & kernel.CLONE_NEWUSER),
         pid_namespace=bool(entered & kernel.CLONE_NEWPID),
         network_namespace=bool(entered & kernel.CLONE_NEWNET),
         landlock=version,
         seccomp=seccomp.supported(),
-        shared=tuple(landlock.open_places([*_libraries(), *shared], devices=_DEVICES)) if version > 0 else (),
+        shared=tuple(landlock.open_places([*libraries, *shared], devices=_DEVICES)) if version > 0 else (),
+        ports=ports,
     )
     with contextlib.suppress(OSError):
         kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     if walls.landlock > 0:
         # /proc is for counting the memory of what the plugins start. Landlock itself keeps other processes' secrets in it shut.
         own = landlock.open_places([*read, "/proc"], write)
-        landlock.restrict([*walls.shared, *own], walls.landlock)
+        landlock.restrict([*walls.shared, *own], walls.landlock, ports)
         landlock.close_places(own)
     with contextlib.suppress(OSError):
         kernel.set_capabilities((kernel.CAP_SYS_ADMIN, kernel.CAP_DAC_READ_SEARCH))
     if walls.seccomp:
-        seccomp.restrict(parent=True)
+        seccomp.restrict(parent=True, tcp=len(ports) > 0)
     return walls
 
 
@@ -71,8 +78,8 @@ def confine_plugin(walls: Walls, request: dict[str, Any]) -> None:
     """The second layer, for the process that runs the plugin's code. It may allocate `memoryBytes` beyond what it inherited."""
     limit_memory(request["memoryBytes"])  # first: /proc is out of reach afterwards
     if walls.landlock > 0:
-        places = [*walls.shared, *landlock.open_places([request["inputPath"]], [request["scratch"]])]
-        landlock.restrict(places, walls.landlock)
+        places = [*walls.shared, *landlock.open_places([request["inputPath"], *request.get("readFolders", ())], [request["scratch"]])]
+        landlock.restrict(places, walls.landlock, walls.ports)
         landlock.close_places(places)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_NOFILE, watch.FILES_MAX)
@@ -85,7 +92,7 @@ def confine_plugin(walls: Walls, request: dict[str, Any]) -> None:
     with contextlib.suppress(OSError):
         kernel.set_capabilities((kernel.CAP_DAC_READ_SEARCH,) if walls.landlock > 0 else ())
     if walls.seccomp:
-        seccomp.restrict(parent=False)
+        seccomp.restrict(parent=False, tcp=len(walls.ports) > 0)
 
 
 def limit_memory(memory_bytes: int) -> None:

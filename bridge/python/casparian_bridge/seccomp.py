@@ -8,8 +8,10 @@ what test/bridge/hostile tries.
 
 import ctypes
 import errno
+import functools
 import platform
 import signal
+import socket
 import struct
 
 from . import kernel
@@ -46,15 +48,18 @@ def supported() -> bool:
     return True
 
 
-def restrict(parent: bool) -> None:
-    """Applies the filter to this process and all that come from it. The warm parent still makes the namespaces of its jobs. Needs
-    no_new_privs."""
-    code = _PARENT_PROGRAM if parent else _PROGRAM
+def restrict(parent: bool, tcp: bool = False) -> None:
+    """Applies the filter to this process and all that come from it. The warm parent still makes the namespaces of its jobs. `tcp` lets it
+    connect by TCP, for a namespace in which only granted hosts are to be found. Needs no_new_privs."""
+    code = _program(platform.machine(), parent, tcp)
+    if parent:
+        _program(platform.machine(), False, tcp)  # once, for all forks
     program = _Program(len(code) // 8, code)
     kernel.call("prctl", _PR_SET_SECCOMP, ctypes.c_ulong(_SECCOMP_MODE_FILTER), ctypes.byref(program), ctypes.c_ulong(0), ctypes.c_ulong(0))
 
 
-def _program(machine: str, parent: bool) -> bytes:
+@functools.cache
+def _program(machine: str, parent: bool, tcp: bool) -> bytes:
     """Instructions of classic BPF over struct seccomp_data: number at 0, architecture at 4, arguments from 16, 8 bytes each."""
     refuse, unknown, unsupported, done = (_ERRNO | number for number in (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, 0))
     lines = [(_LOAD, 0, 0, 4), (_EQUAL, 1, 0, calls.AUDIT_ARCHITECTURE[machine]), (_RETURN, 0, 0, _KILL), (_LOAD, 0, 0, 0)]
@@ -62,8 +67,10 @@ def _program(machine: str, parent: bool) -> bytes:
     lines += [(_AT_LEAST, 0, 1, calls.FIRST_UNKNOWN), (_RETURN, 0, 0, unknown)]
     for table, answer in ((calls.REFUSED, refuse), (calls.UNSUPPORTED, unsupported), (calls.PRETENDED, done)):
         for name, number in table[machine].items():
-            if not (parent and name in ("unshare", "setns")):
+            if not (parent and name in ("unshare", "setns")) and not (tcp and name in ("socket", "connect")):
                 lines += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, answer)]
+    if tcp:
+        lines += _only_tcp(calls.REFUSED[machine]["socket"], refuse)
     # clone3's flags are out of a filter's sight; the C library falls back to clone.
     lines += [(_EQUAL, 0, 1, calls.CLONE3[machine]), (_RETURN, 0, 0, unknown)]
     lines += _refused_when(calls.CLONE[machine], 0, [(_ANY_BIT, 0, 1, _NEW_NAMESPACE)], refuse)
@@ -110,6 +117,19 @@ def _refused_unless_zero(number: int, arguments: tuple[int, ...], refuse: int) -
     return [(_EQUAL, 0, len(tests) + 2, number), *tests, (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
 
 
-_PROGRAM, _PARENT_PROGRAM = (
-    _program(platform.machine(), parent) if platform.machine() in calls.REFUSED else b"" for parent in (False, True)
-)
+def _only_tcp(number: int, refuse: int) -> list[_Line]:
+    """Of IPv4 and IPv6: a stream, of no other protocol than TCP."""
+    return [
+        (_EQUAL, 0, 11, number),
+        (_LOAD, 0, 0, 16),
+        (_EQUAL, 1, 0, socket.AF_INET),
+        (_EQUAL, 0, 6, socket.AF_INET6),
+        (_LOAD, 0, 0, 24),
+        (_AND, 0, 0, 0xF),
+        (_EQUAL, 0, 3, socket.SOCK_STREAM),
+        (_LOAD, 0, 0, 32),
+        (_EQUAL, 2, 0, 0),
+        (_EQUAL, 1, 0, socket.IPPROTO_TCP),
+        (_RETURN, 0, 0, refuse),
+        (_RETURN, 0, 0, _ALLOW),
+    ]

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from . import child, guard, introduction, kernel, rehearsal, sandbox, tree
+from . import child, guard, hosts, introduction, kernel, rehearsal, sandbox, tree
 from .charge import Charge
 from .control import Control
 from .lacks import lacks_of
@@ -55,9 +55,9 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
         with contextlib.suppress(OSError):
             kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     plugin = Plugin(start["name"], start["source"], start["defaultOutput"], start.get("folder"))
-    walls = sandbox.confine_parent(entered, start["inputRoots"], [start["scratchRoot"]], plugin.folders)
+    walls = sandbox.confine_parent(entered, start["inputRoots"], [start["scratchRoot"]], plugin.folders, hosts.places(start["hosts"]))
     # Before any line of theirs runs: what comes later is not to be believed.
-    lacking = lacks_of(walls)
+    lacking = lacks_of(walls, start["hosts"])
     control.send({"confined": lacking})
     if start["requireSandbox"] and lacking:
         return

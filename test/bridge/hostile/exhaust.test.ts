@@ -8,6 +8,7 @@ const mebibyte = 1024 * 1024;
 const limitsOf: Readonly<Record<string, Partial<PluginLimits>>> = {
   processor: { seconds: 0.5 },
   fork_bomb: { memoryBytes: 8192 * mebibyte },
+  thread_bomb: { memoryBytes: 8192 * mebibyte },
   empty_files: { scratchBytes: 8 * mebibyte },
 };
 
