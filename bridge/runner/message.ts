@@ -1,3 +1,4 @@
+import type { PluginGrants } from "../../domain/plugin-grant.ts";
 import { TerminalFailure, TransientFailure } from "../../domain/failure.ts";
 import type { PluginEnvironment } from "../../domain/plugin.ts";
 import type { PluginLimits } from "../failure.ts";
@@ -55,6 +56,8 @@ export interface JobSpec {
   readonly inputSegments: readonly string[];
   readonly contentHash: string;
   readonly limits: PluginLimits;
+  /** Of the runner's machine: its folders, and hosts as it reaches them. */
+  readonly grants?: PluginGrants | undefined;
 }
 
 /** How a job ended. */

@@ -96,8 +96,9 @@ export async function runRemotely(link: JobLink, run: PluginRun, handlers: Plugi
 function specOf(run: PluginRun): JobSpec {
   if (run.environment === undefined || run.contentHash === undefined) throw new Error("a runner needs a lock and the content's hash");
   const root = resolve(run.inputRoot ?? dirname(run.inputPath));
-  const { jobId, attempt, plugin, environment, contentHash, limits } = run;
-  return { jobId, attempt, plugin, environment, contentHash, limits, inputSegments: relative(root, resolve(run.inputPath)).split(sep) };
+  const { jobId, attempt, plugin, environment, contentHash, limits, grants } = run;
+  const inputSegments = relative(root, resolve(run.inputPath)).split(sep);
+  return { jobId, attempt, plugin, environment, contentHash, limits, grants, inputSegments };
 }
 
 async function sendFile(

@@ -62,7 +62,7 @@ export function runForWorker(spec: JobSpec, means: RunnerMeans, sessionOver: Abo
 }
 
 async function run(spec: JobSpec, means: RunnerMeans, file: PieceSource, frames: Frames, signal: AbortSignal) {
-  const { jobId, attempt, plugin, limits, environment } = spec;
+  const { jobId, attempt, plugin, limits, environment, grants } = spec;
   const inputs = join(means.folder, "inputs");
   await mkdir(inputs, { recursive: true, mode: 0o700 });
   const folder = await mkdtemp(join(inputs, "job-"));
@@ -71,7 +71,7 @@ async function run(spec: JobSpec, means: RunnerMeans, file: PieceSource, frames:
     await saveInput(file, inputPath, spec, signal);
     const python = await means.pythonOf(environment, signal);
     const scratchDir = join(means.folder, "scratch", folder.slice(inputs.length + 1));
-    const request = { jobId, attempt, plugin, limits, python, inputPath, inputRoot: inputs, scratchDir, signal };
+    const request = { jobId, attempt, plugin, limits, python, inputPath, inputRoot: inputs, scratchDir, grants, signal };
     const report = await means.pool.run(request, frames.handlers).catch(async (error: unknown) => {
       throw await blameEnvironment(python, error);
     });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { standardEnvironment } from "../../bridge/environments.ts";
 import type { PluginHandlers } from "../../bridge/pool.ts";
+import { noGrants, type PluginGrants } from "../../domain/plugin-grant.ts";
 import { ensureKeyPair, keyFile } from "../../bridge/runner/keys.ts";
 import { listenForRunners, type RunnerLease, type Runners } from "../../bridge/runner/listener.ts";
 import { environmentRoot } from "../support/environment-root.ts";
@@ -57,6 +58,17 @@ test("a plugin runs on a runner: the file's bytes and name arrive, rows, log and
     [],
     [],
   ]);
+});
+
+test("what an operator has granted to the plugin is granted there, and nothing else", async () => {
+  const granted = join(folder, "granted");
+  mkdirSync(granted);
+  writeFileSync(join(granted, "codes.txt"), "A=1");
+  const reading = async (grants: PluginGrants) => {
+    const { logs } = await onRunner({ what: "reads", input: join(granted, "codes.txt"), grants });
+    return logs.find(({ stream }) => stream === "stdout")?.text.trim();
+  };
+  expect([await reading({ read: [granted], hosts: [] }), await reading(noGrants)]).toEqual(["A=1", "PermissionError"]);
 });
 
 test("what fails there fails as here", async () => {
@@ -126,6 +138,11 @@ class Handler:
         if what == "sleeps":
             ctypes.CDLL(None).prctl(15, open(path, "rb").read(), 0, 0, 0)  # PR_SET_NAME
             time.sleep(600)
+        if what == "reads":
+            try:
+                print(open(open(path).read()).read(), flush=True)
+            except OSError as refused:
+                print(type(refused).__name__, flush=True)
         if what == "large":
             print(path.split("/")[-2:], os.path.getsize(path), flush=True)
             yield pa.table({"n": [1]})
@@ -140,6 +157,7 @@ interface Asked {
   readonly contentHash?: string;
   readonly runner?: string;
   readonly signal?: AbortSignal;
+  readonly grants?: PluginGrants;
 }
 
 let runs = 0;
@@ -165,6 +183,7 @@ async function onRunner(asked: Asked, handlers: Partial<PluginHandlers> = {}) {
         inputRoot,
         scratchDir: join(folder, "unused"),
         limits: { seconds: 60, memoryBytes: 512 * 2 ** 20, logBytes: 2 ** 20, scratchBytes: 2 ** 30 },
+        grants: asked.grants,
         signal,
       },
       { open: async () => {}, message: async () => {}, ...handlers },
