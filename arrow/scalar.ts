@@ -71,12 +71,12 @@ export function bytesReader(column: Column): (row: number) => Uint8Array {
     case "string":
     case "binary": {
       const offsets = wholeNumbers(first, 32, true) as Int32Array;
-      return (row) => data.subarray(offsets[row], offsets[row + 1]);
+      return (row) => partOf(field.name, data, offsets[row]!, offsets[row + 1]!);
     }
     case "large_string":
     case "large_binary": {
       const offsets = wholeNumbers(first, 64, true) as BigInt64Array;
-      return (row) => data.subarray(Number(offsets[row]), Number(offsets[row + 1]));
+      return (row) => partOf(field.name, data, Number(offsets[row]), Number(offsets[row + 1]));
     }
     case "fixed_size_binary": {
       const { width } = type;
@@ -94,12 +94,17 @@ function viewReader({ field, buffers }: Column): (row: number) => Uint8Array {
   return (row) => {
     const at = 16 * row;
     const length = numbers.getInt32(at, true);
-    if (length <= 12) return views.subarray(at + 4, at + 4 + length);
-    const buffer = data[numbers.getInt32(at + 8, true)];
-    if (buffer === undefined) throw new RangeError(`column "${field.name}" has a value outside of its message`);
+    if (length <= 12) return partOf(field.name, views, at + 4, at + 4 + length);
     const from = numbers.getInt32(at + 12, true);
-    return buffer.subarray(from, from + length);
+    return partOf(field.name, data[numbers.getInt32(at + 8, true)], from, from + length);
   };
+}
+
+/** Offsets are whatever a plugin sent. `subarray` would take those that are wrong for others. */
+function partOf(column: string, data: Uint8Array | undefined, from: number, to: number): Uint8Array {
+  if (data === undefined || from < 0 || to < from || to > data.length)
+    throw new RangeError(`column "${column}" has a value outside of its message`);
+  return data.subarray(from, to);
 }
 
 /** Where the values of each list or map begin and end in the column below it. */

@@ -182,11 +182,11 @@ function isFresh(plugin: Wanted["plugin"]): boolean {
   return plugin.process === "fresh" || process.platform !== "linux";
 }
 
-/** Files of one artifact share a parent, unless each of them is to have one of its own. */
+/** Files of one plugin share a parent, unless each of them is to have one of its own. Another plugin of the same code has other outputs. */
 function keyOf({ plugin, python, scratchRoot, grants = noGrants }: Wanted): string {
   const own = isFresh(plugin) ? [randomUUID()] : [];
   // Other grants are another sandbox.
-  return [plugin.artifactHash, python, scratchRoot, JSON.stringify(grants), ...own].join("\n");
+  return [plugin.artifactHash, plugin.name, plugin.defaultOutput, python, scratchRoot, JSON.stringify(grants), ...own].join("\n");
 }
 
 function hasGrown(parent: Parent | undefined): boolean {

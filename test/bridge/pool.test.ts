@@ -140,6 +140,23 @@ test("the environment of a warm parent is kept from removal", async () => {
   expect(isUsed(join(testTools().environmentPython, "..", ".."))).toBe(true);
 });
 
+test("two plugins of the same code have their own names and outputs", async () => {
+  const pool = createPluginPool({ log: quietLog, maxParents: 2 });
+  const folder = mkdtempSync(join(tmpdir(), "cf-pool-"));
+  try {
+    const request = requestFor("no_sdk", folder);
+    const outputs: unknown[] = [];
+    for (const name of ["orders", "trades"]) {
+      const report = await pool.run({ ...request, plugin: { ...request.plugin, name, defaultOutput: name } }, handlers);
+      outputs.push(report.outputs);
+    }
+    expect(outputs).toEqual([[{ output: "orders", rowsSent: 1 }], [{ output: "trades", rowsSent: 1 }]]);
+  } finally {
+    await pool.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
 test("inputs in another folder are read as well, by a parent that may read both", async () => {
   const other = mkdtempSync(join(tmpdir(), "cf-other-"));
   try {
