@@ -24,6 +24,8 @@ export interface ParentOptions {
   /** The parent and its forks may read below these, beside libraries, and write below `scratchRoot`. */
   readonly inputRoots: readonly string[];
   readonly scratchRoot: string;
+  /** What the imports may take, and each job beyond that. */
+  readonly memoryBytes: number;
   /** What the plugin may reach beyond that; nothing unless given. */
   readonly grants?: PluginGrants | undefined;
   /** Whether nothing is to run where the kernel lacks a wall. */
@@ -153,12 +155,13 @@ async function launch(
     },
     onNonsense: () => process.kill("SIGKILL"),
   });
-  const { plugin, scratchRoot, grants = noGrants, requireSandbox = false } = options;
+  const { plugin, scratchRoot, memoryBytes, grants = noGrants, requireSandbox = false } = options;
   const inputRoots = [...options.inputRoots, ...grants.read];
   const { name, sourceCode: source, defaultOutput } = plugin;
   const nodePid = globalThis.process.pid;
   send(control, {
     nodePid,
+    memoryBytes,
     name,
     source,
     folder,

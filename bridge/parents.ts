@@ -28,6 +28,8 @@ export interface Wanted {
   readonly python: string;
   readonly inputRoots: readonly string[];
   readonly scratchRoot: string;
+  /** What its imports may take, and each of its jobs beyond that. */
+  readonly memoryBytes: number;
   /** Nothing unless given. */
   readonly grants?: PluginGrants | undefined;
 }
@@ -62,11 +64,11 @@ export function createParents(options: ParentsOptions): Parents {
   const parents = new Map<string, Held>();
   const closing = new Set<Promise<void>>();
 
-  function begin(key: string, { plugin, python, scratchRoot, grants }: Wanted, inputRoots: readonly string[]): Held {
+  function begin(key: string, { plugin, python, scratchRoot, memoryBytes, grants }: Wanted, inputRoots: readonly string[]): Held {
     const use = useEnvironment(python);
     const { log, socketDir, requireSandbox } = options;
     const warm = !isFresh(plugin);
-    const started = startParent({ plugin, python, inputRoots, scratchRoot, grants, socketDir, requireSandbox, warm, log });
+    const started = startParent({ plugin, python, inputRoots, scratchRoot, memoryBytes, grants, socketDir, requireSandbox, warm, log });
     const held: Held = { key, inputRoots, started, jobs: 0, retired: !warm, usedAt: Date.now(), parent: undefined };
     parents.set(key, held);
     const ended = (): void => {
@@ -121,12 +123,12 @@ export function createParents(options: ParentsOptions): Parents {
       .filter((held) => held.jobs === 0 && held.parent !== undefined)
       .toSorted((a, b) => a.usedAt - b.usedAt);
     for (const held of idle) {
-      if (parents.size <= options.countMax && memoryBytes() <= options.memoryBytesMax) return;
+      if (parents.size <= options.countMax && heldBytes() <= options.memoryBytesMax) return;
       retire(held);
     }
   }
 
-  function memoryBytes(): number {
+  function heldBytes(): number {
     return [...parents.values()].reduce((sum, { parent }) => sum + (parent?.memory().bytes ?? 0), 0);
   }
 
@@ -159,7 +161,7 @@ export function createParents(options: ParentsOptions): Parents {
       endSpare();
     },
     async warm(wanted) {
-      if (isFresh(wanted.plugin) || parents.size >= options.countMax || memoryBytes() >= options.memoryBytesMax) return false;
+      if (isFresh(wanted.plugin) || parents.size >= options.countMax || heldBytes() >= options.memoryBytesMax) return false;
       const started = find(wanted).started;
       return started.then(
         () => true,
@@ -183,10 +185,12 @@ function isFresh(plugin: Wanted["plugin"]): boolean {
 }
 
 /** Files of one plugin share a parent, unless each of them is to have one of its own. Another plugin of the same code has other outputs. */
-function keyOf({ plugin, python, scratchRoot, grants = noGrants }: Wanted): string {
+function keyOf({ plugin, python, scratchRoot, memoryBytes, grants = noGrants }: Wanted): string {
   const own = isFresh(plugin) ? [randomUUID()] : [];
-  // Other grants are another sandbox.
-  return [plugin.artifactHash, plugin.name, plugin.defaultOutput, python, scratchRoot, JSON.stringify(grants), ...own].join("\n");
+  // Other grants and limits are another sandbox.
+  return [plugin.artifactHash, plugin.name, plugin.defaultOutput, python, scratchRoot, memoryBytes, JSON.stringify(grants), ...own].join(
+    "\n",
+  );
 }
 
 function hasGrown(parent: Parent | undefined): boolean {

@@ -61,11 +61,18 @@ export function createPluginPool(options: PluginPoolOptions): PluginPool {
     run: async (request, handlers) => {
       request.signal.throwIfAborted();
       if (closed) throw new Error("the plugin pool is closed");
-      const { plugin, python, grants } = request;
+      const { plugin, python, limits, grants } = request;
       const scratchDir = scratchOf(request);
       await mkdir(scratchDir, { recursive: true, mode: 0o700 });
       const inputRoots = [request.inputRoot ?? dirname(request.inputPath)];
-      const held = parents.acquire({ plugin, python, inputRoots, scratchRoot: dirname(scratchDir), grants });
+      const held = parents.acquire({
+        plugin,
+        python,
+        inputRoots,
+        scratchRoot: dirname(scratchDir),
+        memoryBytes: limits.memoryBytes,
+        grants,
+      });
       try {
         const parent = await unlessAborted(held.started, request.signal);
         return await runJob(parent, await chooseTransport(options.transport ?? "unix"), { ...request, scratchDir }, handlers);

@@ -74,6 +74,7 @@ async function openComparisonsOf(shell: Shell): Promise<Comparisons> {
     tools: await findPluginTools(shell),
     stateDir,
     limits: pluginLimits(limits),
+    requireSandbox: plugins.sandbox === "require",
     trust: plugins,
     openBytes: await createVersionBytes(stateDir),
     log: shell.log,

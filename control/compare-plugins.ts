@@ -11,6 +11,7 @@ import { insertAudit } from "../db/audit.ts";
 import { findComparison, insertComparison, type ComparisonRequest, type ComparisonRow } from "../db/comparison.ts";
 import { contractsOf } from "../db/contract.ts";
 import { loadFileVersion } from "../db/file-version.ts";
+import { grantsOf } from "../db/plugin-grant.ts";
 import { loadArtifact, type PluginSummary } from "../db/plugin.ts";
 import { transaction, type Queryable } from "../db/pool.ts";
 import type { ComparisonOptions, FileComparison, OutputComparison, Sides } from "../domain/comparison.ts";
@@ -50,6 +51,8 @@ export interface CompareMeans {
   /** Its environments are those that workers use. */
   readonly stateDir: string;
   readonly limits: PluginLimits;
+  /** Whether nothing runs where the kernel lacks a wall of the sandbox. */
+  readonly requireSandbox?: boolean | undefined;
   readonly trust: { readonly trustedKeys: string; readonly requireSignature: boolean };
   /** A reason where the bytes are no longer to be had. Throws TerminalFailure and TransientFailure where they can't be read. */
   readonly openBytes: (db: Queryable, version: FileVersion, signal: AbortSignal) => Promise<OpenedBytes | { readonly reason: string }>;
@@ -74,7 +77,7 @@ export interface Comparisons {
 
 export async function openComparisons(means: CompareMeans): Promise<Comparisons> {
   const folder = await mkdtemp(join(tmpdir(), "casparian-compare-"));
-  const pool = createPluginPool({ log: means.log, maxParents: 2 });
+  const pool = createPluginPool({ log: means.log, maxParents: 2, requireSandbox: means.requireSandbox });
   let running: Promise<unknown> = Promise.resolve();
   return {
     run(context, request, onFile = () => {}) {
@@ -162,9 +165,9 @@ async function makeReady(db: Queryable, { id, name, version }: PluginSummary, me
   const place = { environment: artifact.environment, root: environmentRoot(stateDir), interpreter: tools.python, pythons: tools.pythons };
   const { python } = await ensureEnvironment({ ...tools, ...place, signal, log, onProgress });
   const { sourceCode, folder, artifactHash, manifest } = artifact;
-  const contracts = await contractsOf(db, name);
+  const [contracts, grants] = await Promise.all([contractsOf(db, name), grantsOf(db, name)]);
   const { topic: defaultOutput, process } = manifest;
-  return { name, path: `${name}@${version}`, sourceCode, folder, artifactHash, defaultOutput, process, python, contracts };
+  return { name, path: `${name}@${version}`, sourceCode, folder, artifactHash, defaultOutput, process, python, contracts, grants };
 }
 
 interface VersionBench extends Bench {

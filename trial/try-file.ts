@@ -1,6 +1,7 @@
 import type { LogChunk, PluginLimits, PluginPool, PluginReport } from "../bridge/pool.ts";
 import type { Contract } from "../domain/contract.ts";
 import { TerminalFailure, TransientFailure } from "../domain/failure.ts";
+import type { PluginGrants } from "../domain/plugin-grant.ts";
 import type { PluginFolder, PluginProcess } from "../domain/plugin.ts";
 import type { TrialInput } from "./inputs.ts";
 import { createTaking, type AsideTrial, type OutputTrial, type RowKeeper } from "./taking.ts";
@@ -42,6 +43,8 @@ export interface TrialPlugin {
   readonly process?: PluginProcess | undefined;
   /** The interpreter of its environment. */
   readonly python: string;
+  /** What an operator grants it; nothing unless given. */
+  readonly grants?: PluginGrants | undefined;
   /** By output. */
   readonly contracts: ReadonlyMap<string, Contract>;
 }
@@ -59,7 +62,7 @@ export interface TrialBench {
 
 /** Runs a plugin over one file as a worker does, sandbox and all. Rejects only with the signal's reason, and for defects. */
 export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: TrialBench): Promise<FileTrial> {
-  const { name, artifactHash, sourceCode, folder, defaultOutput, process, python, contracts } = plugin;
+  const { name, artifactHash, sourceCode, folder, defaultOutput, process, python, contracts, grants } = plugin;
   const { pool, scratchDir, limits, signal, rowsShown, keeper } = bench;
   const taking = createTaking({ defaultOutput, contracts, rowsShown, keeper });
   const made = (): Pick<FileTrial, "path" | "outputs" | "setAside"> => ({
@@ -78,6 +81,7 @@ export async function tryFile(plugin: TrialPlugin, input: TrialInput, bench: Tri
         inputRoot: input.root,
         scratchDir,
         limits,
+        grants,
         signal,
       },
       taking.handlers,

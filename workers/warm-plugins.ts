@@ -21,6 +21,8 @@ export interface WarmOptions {
   readonly scratchRoot: string;
   /** Where copies of contents are shown to plugins, and those of archives' members. */
   readonly inputRoots: readonly string[];
+  /** Of each job, as it will be asked for. */
+  readonly memoryBytes: number;
   readonly trust: { readonly keys: () => TrustedKeys; readonly requireSignature: boolean };
   readonly log: Log;
   readonly signal: AbortSignal;
@@ -50,7 +52,8 @@ export async function warmPlugins(options: WarmOptions): Promise<number> {
       const plugin = { name, artifactHash, sourceCode, folder, defaultOutput: manifest.topic, process: manifest.process };
       const inputRoots = [...(await foldersOf(options, name)), ...options.inputRoots];
       const grants = await grantsOf(db, name);
-      if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot, grants })) started += 1;
+      if (await pool.warm({ plugin, python, inputRoots, scratchRoot: options.scratchRoot, memoryBytes: options.memoryBytes, grants }))
+        started += 1;
     } catch (error) {
       log.debug("a plugin was not warmed", { plugin: name, reason: messageOf(error) });
     }

@@ -108,10 +108,22 @@ async function createActivities({ settings, services, client, sinks, store, disp
   const scratchRoot = await ownFolder(join(settings.stateDir, "scratch"));
   const views = await ownFolder(viewsFolder(store));
   const trust = { keys: watchTrustedKeys(settings.plugins.trustedKeys), requireSignature: settings.plugins.requireSignature };
+  const limits = pluginLimits(settings.limits);
   const stopping = new AbortController();
   await mkdir(membersFolder(scratchRoot), { recursive: true });
   const inputRoots = [views, membersFolder(scratchRoot)];
-  const means = { db, pool, environmentRoot: root, interpreter: tools.python, pythons, scratchRoot, inputRoots, trust, log };
+  const means = {
+    db,
+    pool,
+    environmentRoot: root,
+    interpreter: tools.python,
+    pythons,
+    scratchRoot,
+    inputRoots,
+    memoryBytes: limits.memoryBytes,
+    trust,
+    log,
+  };
   const warming = warmPlugins({ ...means, signal: stopping.signal }).catch((error: unknown) =>
     log.debug("plugins were not warmed", { reason: messageOf(error) }),
   );
@@ -141,7 +153,7 @@ async function createActivities({ settings, services, client, sinks, store, disp
       interpreter: tools.python,
       pythons,
       allowBuilds: settings.python.allowBuilds,
-      limits: pluginLimits(settings.limits),
+      limits,
       async requestScan(sourceName, relPath) {
         const source = await findSource(db, sourceName);
         if (source !== null) await requestScan(client, source, [relPath]);

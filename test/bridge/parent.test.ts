@@ -19,6 +19,7 @@ test("a parent that is killed before it has read what is asked of it takes nobod
     inputRoots: [folder],
     scratchRoot: folder,
     socketDir: folder,
+    memoryBytes: 2 ** 30,
     warm: true,
     log: quietLog,
   });

@@ -121,6 +121,7 @@ export function testTransport(transport: TransportName): Runner {
       inputRoots: [folder],
       scratchRoot: folder,
       socketDir: folder,
+      memoryBytes: 2 ** 30,
       warm: true,
       log: quietLog,
     });

@@ -85,6 +85,12 @@ if not os.path.exists(${JSON.stringify(killed)}):
   expect(await running).toEqual({ said: "warm", notice: (await runIn(tells("plain"))).notice });
 });
 
+test("imports that take more memory than a job may are the job's failure", async () => {
+  writeModule("greedy", "held = bytearray(1 << 30)\n");
+  const failure = await runner.fail({ source: tells("greedy"), python: environment.python, limits: { memoryBytes } });
+  expect(failure.code).toBe("PLUGIN_MEMORY_LIMIT");
+});
+
 test("a parent that has grown is replaced", async () => {
   const { pool, run, warmParents } = openPool();
   // Its own memory is what its garbage leaves; that of a fork is not its own. So a file that makes the parent itself grow is one for the test.
@@ -131,6 +137,8 @@ def register(number, handler):
 signal.signal = register
 `;
 
+const memoryBytes = 512 * 1024 * 1024;
+
 interface OpenPool {
   readonly pool: PluginPool;
   run(source: string): Promise<unknown>;
@@ -163,12 +171,13 @@ function openPool(options: Omit<PluginPoolOptions, "log"> = {}): OpenPool {
           python: environment.python,
           inputPath,
           scratchDir: join(folder, `scratch-${(runs += 1)}`),
-          limits: { seconds: 60, memoryBytes: 512 * 1024 * 1024, logBytes: 1024 * 1024, scratchBytes: 2 ** 30 },
+          limits: { seconds: 60, memoryBytes, logBytes: 1024 * 1024, scratchBytes: 2 ** 30 },
           signal: new AbortController().signal,
         },
         { open: async () => {}, message: async () => {} },
       ),
-    warm: (source) => pool.warm({ plugin: pluginOf(source), python: environment.python, inputRoots: [folder], scratchRoot: folder }),
+    warm: (source) =>
+      pool.warm({ plugin: pluginOf(source), python: environment.python, inputRoots: [folder], scratchRoot: folder, memoryBytes }),
     warmParents: () => descendantsOf(process.pid).filter((pid) => !before.includes(pid) && descendantsOf(pid).length === 0),
   };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from "vitest";
 import { openComparisons, type CompareMeans, type CompareRequest, type Comparisons } from "../../control/compare-plugins.ts";
+import { grantToPlugin } from "../../control/grant-plugin.ts";
 import { listComparisons, showComparison } from "../../control/list-comparisons.ts";
 import type { ComparisonRow } from "../../db/comparison.ts";
 import { loadFileVersion } from "../../db/file-version.ts";
@@ -80,6 +81,26 @@ test("the same rows in another order are the same, nulls and NaN as well; nothin
   const { rows } = await db.query("select (select count(*) from cf_processing_job) + (select count(*) from cf_job_output) as n");
   expect(rows).toEqual([{ n: "0" }]);
   expect(await readdir(fixture.folder)).not.toContain("output");
+});
+
+test("what is granted to the plugin is granted in a comparison", async () => {
+  const codes = await mkdtemp(join(tmpdir(), "cf-codes-"));
+  onTestFinished(() => rm(codes, { recursive: true, force: true }));
+  await writeFile(join(codes, "codes.txt"), "A");
+  const reads = (version: number): string => `class Handler:
+    def execute(self, path):
+        yield [{"code": open(${JSON.stringify(join(codes, "codes.txt"))}).read()}]  # ${version}
+`;
+  const versions: string[] = [];
+  for (const version of [1, 2]) versions.push(await fixture.publish("granted", reads(version), "*.granted"));
+  await fixture.record("a.granted", "");
+  await grantToPlugin(context(), "granted", { read: [codes], hosts: [] }, join(fixture.folder, "state"));
+  const { rows } = await fixture.database.db.query<{ version: string }>(
+    "select version from cf_plugin_manifest where id = any ($1::bigint[]) order by id",
+    [versions],
+  );
+  const [before, after] = rows.map(({ version }) => version);
+  expect(await compare("a.granted", { plugin: `granted@${after}`, against: before! })).toMatchObject({ verdict: "SAME", filesCompared: 1 });
 });
 
 test("rows count as often as they are there, and each difference is shown with its place", async () => {

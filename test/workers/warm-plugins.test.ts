@@ -38,6 +38,7 @@ async function warm(more: { readonly requireSignature?: boolean; readonly signal
     interpreter: testTools().python,
     scratchRoot: `${fixture.folder}/scratch`,
     inputRoots: ["/nowhere"],
+    memoryBytes: 2 ** 31,
     trust: { keys: () => fixture.trustedKeys, requireSignature: more.requireSignature ?? false },
     log: quietLog,
     signal: more.signal ?? new AbortController().signal,

@@ -95,6 +95,14 @@ def confine_plugin(walls: Walls, request: dict[str, Any]) -> None:
         seccomp.restrict(parent=False, tcp=len(walls.ports) > 0)
 
 
+def limit_parent_memory(memory_bytes: int) -> None:
+    """Bounds what the warm parent maps for imports to `memory_bytes`; code that lifts this gets no more than twice as much. Jobs, which are
+    limited anew, have room for their own."""
+    base = mapped_bytes()
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_DATA, (base + memory_bytes, base + 2 * memory_bytes + _REPORT_RESERVE_BYTES))
+
+
 def limit_memory(memory_bytes: int) -> None:
     """Bounds private memory (RLIMIT_DATA: mapped and writable, touched or not) to what is mapped now plus `memory_bytes`."""
     limit = mapped_bytes() + memory_bytes

@@ -61,6 +61,7 @@ def serve(control: Control, listener: socket.socket, start: dict[str, Any], ente
     control.send({"confined": lacking})
     if start["requireSandbox"] and lacking:
         return
+    sandbox.limit_parent_memory(start["memoryBytes"])
     # Not before: packages of the environment may bring code that runs when Python starts.
     site.main()
     os.chdir(start["home"])
