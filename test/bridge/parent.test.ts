@@ -2,27 +2,15 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { startParent } from "../../bridge/parent.ts";
-import { quietLog } from "../support/quiet-log.ts";
 import { patience } from "../support/patience.ts";
-import { testTools } from "../support/tools.ts";
 import { descendantsOf, isAlive } from "./processes.ts";
-import { pluginPath } from "./run-plugin.ts";
+import { startParentOf } from "./start-parent.ts";
 
 test("a parent that is killed before it has read what is asked of it takes nobody with it", async () => {
   const folder = mkdtempSync(join(tmpdir(), "cf-parent-"));
   const inputPath = join(folder, "input.csv");
   writeFileSync(inputPath, "a\n1\n");
-  const parent = await startParent({
-    plugin: { name: "no_sdk", sourceCode: readFileSync(pluginPath("no_sdk"), "utf8"), defaultOutput: "output" },
-    python: testTools().environmentPython,
-    inputRoots: [folder],
-    scratchRoot: folder,
-    socketDir: folder,
-    memoryBytes: 2 ** 30,
-    warm: true,
-    log: quietLog,
-  });
+  const parent = await startParentOf("no_sdk", folder);
   try {
     const started = descendantsOf(process.pid).filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("parent.py"));
     for (const pid of started) process.kill(pid, "SIGSTOP");

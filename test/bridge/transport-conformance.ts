@@ -1,18 +1,16 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { frameKinds } from "../../bridge/frames.ts";
-import { startParent } from "../../bridge/parent.ts";
 import { chooseTransport } from "../../bridge/transport/choose.ts";
 import type { TransportName } from "../../domain/transport.ts";
 import { patience } from "../support/patience.ts";
-import { quietLog } from "../support/quiet-log.ts";
-import { testTools } from "../support/tools.ts";
 import { forgery, frame } from "./forged-frames.ts";
 import { processesNamed, residentBytesOf, untilAsleep } from "./processes.ts";
-import { createRunner, pluginPath, rowsOf, type Runner } from "./run-plugin.ts";
+import { createRunner, rowsOf, type Runner } from "./run-plugin.ts";
+import { startParentOf } from "./start-parent.ts";
 
 const mebibyte = 1024 * 1024;
 
@@ -115,16 +113,7 @@ export function testTransport(transport: TransportName): Runner {
     const folder = mkdtempSync(join(tmpdir(), "cf-token-"));
     const inputPath = join(folder, "input.txt");
     writeFileSync(inputPath, "no_rows 0");
-    const parent = await startParent({
-      plugin: { name: "sends", sourceCode: readFileSync(pluginPath("sends"), "utf8"), defaultOutput: "output" },
-      python: testTools().environmentPython,
-      inputRoots: [folder],
-      scratchRoot: folder,
-      socketDir: folder,
-      memoryBytes: 2 ** 30,
-      warm: true,
-      log: quietLog,
-    });
+    const parent = await startParentOf("sends", folder);
     try {
       const { connectBytes, connectText } = await chooseTransport(transport);
       const stranger = connectBytes(parent.socketPath, "0".repeat(32));

@@ -1,20 +1,10 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase } from "../support/database.ts";
-import { commandOn, runCommand } from "../support/command.ts";
-import { fillRecord } from "../support/record.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { runCommand } from "../support/command.ts";
 import { sha256 } from "../support/sha256.ts";
+import { openRecordHome } from "./record-home.ts";
 
-const { db, url, close } = await testDatabase();
-const home = await mkdtemp(join(tmpdir(), "casparian-record-"));
-const casparian = commandOn(home, url);
-const record = fillRecord(db);
-afterAll(async () => {
-  await close();
-  await rm(home, { recursive: true, force: true });
-});
+const { db, url, home, casparian, record } = await openRecordHome();
 
 describe("jobs and files", () => {
   let versions: readonly string[];

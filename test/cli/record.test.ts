@@ -1,19 +1,9 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { testDatabase } from "../support/database.ts";
-import { commandOn } from "../support/command.ts";
-import { fillRecord } from "../support/record.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openRecordHome } from "./record-home.ts";
 
-const { db, url, close } = await testDatabase();
-const home = await mkdtemp(join(tmpdir(), "casparian-record-"));
-const casparian = commandOn(home, url);
-const record = fillRecord(db);
-afterAll(async () => {
-  await close();
-  await rm(home, { recursive: true, force: true });
-});
+const { home, casparian, record } = await openRecordHome();
 
 describe("a folder that nobody has used yet", () => {
   test("has empty lists, each one JSON document", async () => {
