@@ -1,5 +1,3 @@
-import { realpathSync } from "node:fs";
-import { resolve } from "node:path";
 import { Command, Option } from "commander";
 import { grantToPlugin, revokeFromPlugin, type ChangedGrants, type GrantRow } from "../control/grant-plugin.ts";
 import { WrongUse } from "../domain/failure.ts";
@@ -7,6 +5,7 @@ import { withExamples } from "./examples.ts";
 import { printable, relativeTime } from "./format.ts";
 import { withSession } from "./session.ts";
 import type { Shell } from "./shell.ts";
+import { realPath } from "../control/real-path.ts";
 
 interface GrantOptions {
   readonly read?: readonly string[];
@@ -57,16 +56,8 @@ export function revokeCommand(shell: Shell): Command {
 
 function grantsAsked({ read = [], host = [] }: GrantOptions): { readonly read: readonly string[]; readonly hosts: readonly string[] } {
   if (read.length + host.length === 0) throw new WrongUse("nothing is named", "Name folders with --read, hosts with --host");
+  // So that what is shown is what is granted.
   return { read: read.map(realPath), hosts: host };
-}
-
-/** Without links where it is on this machine, so that what is shown is what is granted. */
-function realPath(folder: string): string {
-  try {
-    return realpathSync(folder);
-  } catch {
-    return resolve(folder);
-  }
 }
 
 function describeChanged({ changed, grants }: ChangedGrants, name: string, done: string, nothing: string): string {

@@ -1,4 +1,4 @@
-import { constants, realpathSync, statSync } from "node:fs";
+import { constants, statSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
 import { isDeepStrictEqual } from "node:util";
@@ -11,6 +11,7 @@ import { checkPattern } from "../domain/route.ts";
 import type { ControlContext } from "./context.ts";
 import { findSource, type Source } from "./find-source.ts";
 import { timetableOf } from "./schedules/wish.ts";
+import { realPath } from "./real-path.ts";
 
 export interface AddSourceRequest {
   readonly name: string;
@@ -124,27 +125,18 @@ function checkGlob(pattern: string): void {
 
 /** Our outputs must not become input: each would be found, recorded, and perhaps processed again, without end. */
 function ownFoldersWithin(path: string, folders: readonly string[]): readonly string[] {
-  const root = real(path);
+  const root = realPath(path);
   return folders
-    .map((folder) => relative(root, real(folder)).replaceAll(sep, "/"))
+    .map((folder) => relative(root, realPath(folder)).replaceAll(sep, "/"))
     .filter((below) => below !== "" && below !== ".." && !below.startsWith("../"))
     .map((below) => `/${below}/`);
-}
-
-function real(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    // Not made yet, so nothing can link to it.
-    return resolve(path);
-  }
 }
 
 function warn(added: Source, others: readonly Source[], own: readonly string[]): readonly string[] {
   const warnings = others
     .filter((other) => other.name !== added.name)
     .flatMap((other) => {
-      if (real(other.path) === real(added.path)) return [`source ${other.name} is the same folder`];
+      if (realPath(other.path) === realPath(added.path)) return [`source ${other.name} is the same folder`];
       if (isWithin(added.path, other.path)) return [`it lies inside source ${other.name} (${other.path})`];
       if (isWithin(other.path, added.path)) return [`source ${other.name} (${other.path}) lies inside it`];
       return [];
@@ -154,5 +146,5 @@ function warn(added: Source, others: readonly Source[], own: readonly string[]):
 }
 
 function isWithin(inner: string, outer: string): boolean {
-  return real(inner).startsWith(real(outer).replace(/\/?$/, "/"));
+  return realPath(inner).startsWith(realPath(outer).replace(/\/?$/, "/"));
 }

@@ -6,6 +6,7 @@ import { WrongUse } from "../domain/failure.ts";
 import type { PluginGrants } from "../domain/plugin-grant.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin } from "./find-plugin.ts";
+import { realPath } from "./real-path.ts";
 
 export type { GrantRow } from "../db/plugin-grant.ts";
 
@@ -62,7 +63,8 @@ function targetsOf({ read, hosts }: PluginGrants): readonly Pick<GrantRow, "kind
 function checkFolder(folder: string, stateDir: string): void {
   if (!isAbsolute(folder) || folder.includes("\0") || folder.includes("\n"))
     throw new WrongUse(`"${folder}" is no absolute path of a folder`);
-  if (isWithin(stateDir, folder) || isWithin(folder, stateDir))
+  const [own, asked] = [realPath(stateDir), realPath(folder)];
+  if (isWithin(own, asked) || isWithin(asked, own))
     throw new WrongUse(
       `${folder} can't be granted: it holds, or is part of, ${stateDir}, where this home's secrets are`,
       "Grant a folder beside it",

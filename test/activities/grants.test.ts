@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, symlink, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { MockActivityEnvironment } from "@temporalio/testing";
@@ -82,6 +82,11 @@ test("what can't be granted or was not granted is said", async () => {
   await expect(grant({ read: ["/home/ann"] })).rejects.toThrow("it holds, or is part of, /home/ann/.casparian");
   await expect(grant({ read: ["/home/ann/.casparian/secrets"] })).rejects.toThrow("secrets are");
   await expect(grant({ read: ["/"] })).rejects.toThrow("/ can't be granted");
+  const home = join(fixture.folder, "home");
+  await mkdir(join(home, ".casparian"), { recursive: true });
+  await symlink(home, join(fixture.folder, "link"));
+  const byLink = grantToPlugin(context(), "other", { read: [home], hosts: [] }, join(fixture.folder, "link", ".casparian"));
+  await expect(byLink).rejects.toThrow("where this home's secrets are");
   await expect(grant({ read: ["data"] })).rejects.toThrow('"data" is no absolute path of a folder');
   for (const host of ["db.example", "db.example:0", "db.example:70000", "http://db:80", "[::1]:80", "a b:80"])
     await expect(grant({ hosts: [host] })).rejects.toThrow(`"${host}" is no host and port`);

@@ -81,6 +81,11 @@ test.each([["localhost"], ["127.0.0.1"], [hostname()]])("the granted port of %s 
   expect(Object.values(beside).filter((outcome) => !outcome.startsWith("refused"))).toEqual([]);
 });
 
+test("one host granted under two names is reached", async () => {
+  const told = await reach([["localhost", port]], { read: [], hosts: [`localhost:${port}`, `127.0.0.1:${port}`] });
+  expect(told["fetch localhost"]).toBe("one");
+});
+
 test("large answers come whole, and a host that is not there is a connection that is lost", async () => {
   const source = [
     "import socket, urllib.request",

@@ -83,10 +83,10 @@ async function compareSides(ran: Sides<Ran>, path: string, folder: string, bench
     }
     return { outcome: outputs.every(isSame) ? "same" : "different", failures, timing, outputs };
   } catch (error) {
-    // Rows that no sink could take either, such as text that is none.
+    // Rows that no sink could take either, such as text that is none. Which side made them is not known, and the sides are not the same bytes.
     if (!(error instanceof TerminalFailure)) throw error;
     const failure = { code: error.code, message: `what it made can't be compared: ${error.message}` };
-    return { outcome: "failed", failures: { before: failure, after: failure }, timing, outputs: [] };
+    return { outcome: "different", failures: { before: failure, after: failure }, timing, outputs: [] };
   } finally {
     engine.close();
   }

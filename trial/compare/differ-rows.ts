@@ -208,6 +208,6 @@ async function loneExamples(
 
 function cut(value: string | null | undefined): string | null {
   if (value == null) return null;
-  const characters = [...value.slice(0, 2 * valueLengthMax)];
+  const characters = [...value.slice(0, 2 * valueLengthMax + 1)];
   return characters.length > valueLengthMax ? `${characters.slice(0, valueLengthMax).join("")}…` : value;
 }

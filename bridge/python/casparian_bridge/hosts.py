@@ -44,7 +44,8 @@ def places(granted: list[str]) -> list[Host]:
         if name not in names:
             names[name] = name if _is_address(name) else f"127.77.{len(names) // 250}.{len(names) % 250 + 1}"
         found.append(Host(name, int(port), names[name]))
-    return found
+    # One place inside can lead to one host only: localhost and 127.0.0.1 are the same place.
+    return list({(host.address, host.port): host for host in found}.values())
 
 
 def listen(hosts: list[Host], handover: socket.socket) -> None:
