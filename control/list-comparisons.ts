@@ -2,6 +2,7 @@ import { findComparison, listComparisons as selectComparisons, type ComparisonRo
 import { WrongUse } from "../domain/failure.ts";
 import type { ControlContext } from "./context.ts";
 import { findPlugin } from "./find-plugin.ts";
+import { isId } from "./show-job.ts";
 
 export type { ComparisonRow, ComparisonSummary } from "../db/comparison.ts";
 export type { FileComparison, OutputComparison, RowExample, Sides } from "../domain/comparison.ts";
@@ -18,7 +19,7 @@ export async function listComparisons(
 
 /** Throws WrongUse for an unknown one. */
 export async function showComparison({ db }: ControlContext, id: string): Promise<ComparisonRow> {
-  const found = /^\d{1,18}$/.test(id) ? await findComparison(db, id) : null;
+  const found = isId(id) ? await findComparison(db, id) : null;
   if (found !== null) return found;
   throw new WrongUse(`there is no comparison ${id}`, "casparian plugin comparisons lists them");
 }

@@ -3,6 +3,7 @@ import type { PluginSummary } from "../db/plugin.ts";
 import type { Queryable } from "../db/pool.ts";
 import { insertPromotion } from "../db/promotion.ts";
 import { TerminalFailure, WrongUse } from "../domain/failure.ts";
+import { isId } from "./show-job.ts";
 
 /** With what proof a version is to become the active one. */
 export interface ProofOptions {
@@ -51,7 +52,7 @@ async function findProof(
   asked: string | undefined,
 ): Promise<ComparisonSummary | null> {
   if (asked === undefined) return newestComparison(tx, replaced.id, chosen.id);
-  const found = /^\d{1,18}$/.test(asked) ? await findComparison(tx, asked) : null;
+  const found = isId(asked) ? await findComparison(tx, asked) : null;
   if (found === null) throw new WrongUse(`there is no comparison ${asked}`, `casparian plugin comparisons ${chosen.name}`);
   if (found.before.id === replaced.id && found.after.id === chosen.id) return found;
   throw new WrongUse(

@@ -127,7 +127,7 @@ export async function publishPlugin(
     if (gatekeeper !== null) await keepGatekeeperReport(tx, pluginId, gatekeeper);
     if (request.key !== undefined) await signVersion(tx, name, pluginId, request.key);
     const outcome = outcomeOf(same, request.stage === true);
-    if (outcome !== "unchanged" && outcome !== "staged") await promote(tx, actor, { pluginId, versions, outcome }, request);
+    if (outcome !== "unchanged" && outcome !== "staged") await promote(tx, actor, { name, pluginId, versions, outcome }, request);
     const wired = request.stage === true ? unwired : await wire(tx, artifact, { pluginId, outcome, versions });
     const topicsSet = await storeTopics(tx, actor, name, request.topics ?? new Map());
     const described = await describe(tx, name, pluginId);
@@ -177,11 +177,16 @@ function outcomeOf(same: PluginSummary | undefined, stage: boolean): Outcome {
 async function promote(
   tx: Queryable,
   actor: string,
-  { pluginId, versions, outcome }: { readonly pluginId: string; readonly versions: readonly PluginSummary[]; readonly outcome: Outcome },
+  {
+    name,
+    pluginId,
+    versions,
+    outcome,
+  }: { readonly name: string; readonly pluginId: string; readonly versions: readonly PluginSummary[]; readonly outcome: Outcome },
   { requireComparison: required = false, file }: PublishRequest,
 ): Promise<void> {
   const replaced = versions.find(({ state }) => state === "ACTIVE") ?? null;
-  const chosen = versions.find(({ id }) => id === pluginId) ?? (await findPluginById(tx, pluginId));
+  const chosen = versions.find(({ id }) => id === pluginId) ?? (await findPluginById(tx, name, pluginId));
   // What is not on record yet can't have been compared.
   if (required && replaced !== null && outcome === "published")
     throw new TerminalFailure({
@@ -281,11 +286,11 @@ function nextVersion(versions: readonly PluginSummary[]): string {
   return String(Math.max(0, ...numbers.map(Number)) + 1);
 }
 
-async function findPluginById(tx: Queryable, pluginId: string): Promise<PluginSummary> {
-  return (await listPlugins(tx, null)).find(({ id }) => id === pluginId)!;
+async function findPluginById(tx: Queryable, name: string, pluginId: string): Promise<PluginSummary> {
+  return (await listPlugins(tx, name)).find(({ id }) => id === pluginId)!;
 }
 
 async function describe(tx: Queryable, name: string, pluginId: string): Promise<Pick<PublishedPlugin, "plugin" | "rules">> {
-  const plugin = await findPluginById(tx, pluginId);
+  const plugin = await findPluginById(tx, name, pluginId);
   return { plugin, rules: (await listRules(tx)).filter((rule) => rule.pluginName === name) };
 }

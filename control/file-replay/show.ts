@@ -2,6 +2,7 @@ import { countReplayJobs, type FileReplayCounts } from "../../db/file-replay-job
 import { findFileReplay, listFileReplays as selectReplays, type FileReplay } from "../../db/file-replay.ts";
 import { WrongUse } from "../../domain/failure.ts";
 import type { ControlContext } from "../context.ts";
+import { isId } from "../show-job.ts";
 
 /** A replay and how far it is. */
 export interface FileReplayStanding extends Omit<FileReplay, "locationAt" | "versionAt" | "untilVersion" | "pluginRejected"> {
@@ -13,7 +14,7 @@ export interface FileReplayStanding extends Omit<FileReplay, "locationAt" | "ver
 
 /** Throws WrongUse for an unknown one. */
 export async function showFileReplay({ db }: ControlContext, id: string): Promise<FileReplayStanding> {
-  const replay = /^\d{1,18}$/.test(id) ? await findFileReplay(db, id) : null;
+  const replay = isId(id) ? await findFileReplay(db, id) : null;
   if (replay === null) throw unknownReplay(id);
   return standing(replay, await countReplayJobs(db, id));
 }

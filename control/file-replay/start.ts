@@ -1,9 +1,6 @@
 import { WorkflowNotFoundError, type Client } from "@temporalio/client";
 import { WorkflowIdConflictPolicy } from "@temporalio/common";
-import { replayWorkflowId, signals, taskQueue, workflowTypes } from "../../workflows/names.ts";
-
-/** Behind everything else. */
-const priorityKey = 5;
+import { priorityKey, replayWorkflowId, signals, taskQueue, workflowTypes } from "../../workflows/names.ts";
 
 /** Starts a replay's workflow; harmless where it runs. */
 export async function startFileReplay(client: Client, replayId: string): Promise<void> {
@@ -12,7 +9,8 @@ export async function startFileReplay(client: Client, replayId: string): Promise
     taskQueue,
     args: [{ replayId }],
     staticSummary: `replay ${replayId}`,
-    priority: { priorityKey },
+    // Behind everything else.
+    priority: { priorityKey: priorityKey(-10, { belated: true }) },
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
   });
 }

@@ -7,6 +7,7 @@ import { WrongUse } from "../../domain/failure.ts";
 import type { ControlContext } from "../context.ts";
 import { showFileReplay, unknownReplay, type FileReplayStanding } from "./show.ts";
 import { nudgeFileReplay, startFileReplay } from "./start.ts";
+import { isId } from "../show-job.ts";
 
 export interface SteeredReplay {
   readonly replay: FileReplayStanding;
@@ -51,7 +52,7 @@ export async function resumeFileReplay(context: ControlContext, id: string): Pro
 
 function steer({ db }: ControlContext, id: string, change: (tx: Queryable, replay: FileReplay) => Promise<boolean>): Promise<boolean> {
   return transaction(db, async (tx) => {
-    const replay = /^\d{1,18}$/.test(id) ? await lockFileReplay(tx, id) : null;
+    const replay = isId(id) ? await lockFileReplay(tx, id) : null;
     if (replay === null) throw unknownReplay(id);
     return change(tx, replay);
   });

@@ -56,7 +56,11 @@ export async function surveyReplay(
   for (let afterId = "0"; jobs < limit;) {
     signal?.throwIfAborted();
     const page = await backlogVersions(db, {
-      ...{ sourceIds: sourceId === null ? null : [sourceId], since, allVersions, afterId, limit: pageFiles },
+      sourceIds: sourceId === null ? null : [sourceId],
+      since,
+      allVersions,
+      afterId,
+      limit: pageFiles,
     });
     if (page.length === 0) break;
     const meant = page.filter(({ path, sourceId: of }) => isMeant(path, of));
