@@ -81,6 +81,12 @@ test("code that was changed in the record does not run, whoever signed it before
   await expect(plugin.run()).rejects.toMatchObject({ type: "ARTIFACT_TAMPERED", nonRetryable: true });
 });
 
+test("nor does code that nobody has signed", async () => {
+  const plugin = await publish();
+  await tamper(`update cf_plugin_manifest set source_code = source_code || '# evil' where id = ${plugin.pluginId}`);
+  await expect(plugin.run()).rejects.toMatchObject({ type: "ARTIFACT_TAMPERED", nonRetryable: true });
+});
+
 test("nor does it with its hash made to fit, because the signature was over the other", async () => {
   const plugin = await publish();
   fixture.trustedKeys.set((await sign(plugin.name)).publicKey, "ann");

@@ -65,6 +65,14 @@ test("process = fresh: an interpreter of its own for each file, which ends with 
   expect(descendantsOf(process.pid).filter((pid) => !before.includes(pid))).toEqual([]);
 });
 
+test("off Linux every file has an interpreter of its own", async () => {
+  const { platform } = process;
+  onTestFinished(() => void Object.defineProperty(process, "platform", { value: platform }));
+  Object.defineProperty(process, "platform", { value: "darwin" });
+  writeModule("elsewhere");
+  expect((await runIn(tells("elsewhere"))).said).toBe("cold");
+});
+
 test("a parent that is killed while it loads imports is started again, as warm as before", async () => {
   const killed = join(environment.packages, "killed");
   const name = `cf-${process.pid}-i`;
@@ -101,6 +109,13 @@ test("a parent that has grown is replaced", async () => {
   await run(source);
   await vi.waitFor(() => expect(warmParents()).not.toContain(first), patience);
   await pool.close();
+});
+
+test("a parent that nothing asks for is ended, and the next file has another", async () => {
+  const { run, warmParents } = openPool({ idleSeconds: 0.2 });
+  await run(tells("plain"));
+  await vi.waitFor(() => expect(warmParents()).toEqual([]), patience);
+  await run(tells("plain"));
 });
 
 test("warm parents hold no more memory together than they may", async () => {
